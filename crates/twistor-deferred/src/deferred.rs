@@ -1,0 +1,224 @@
+//! [`Deferred`]: a result that may not be here yet, and the chain of callbacks it goes through.
+
+use std::any::type_name;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::chain::{Chain, Phase, Produce, Root, cancel, where_it_waits};
+use crate::contain::contain;
+use crate::{Canceller, Failure, IntoOutcome, Outcome, Panicked};
+
+mod add;
+
+/// A result that may not be here yet, and the end of the chain of callbacks it goes through.
+///
+/// Callbacks hear values, errbacks hear failures. Each one gets what the one before it made of the result, and decides
+/// by what it returns (see [`IntoOutcome`]) on which side the next one hears it; a side that is absent passes the
+/// result on unchanged. A panic is a failure of its own, [`Panicked`]. A callback that returns a Deferred suspends the
+/// chain until that one has a result. Adding consumes the Deferred and gives the one for the longer chain, so a result
+/// has exactly one consumer.
+///
+/// All of it happens on the stack of whoever fires the promise, or of whoever adds to a Deferred that has its result
+/// already. A callback added to a chain while it runs comes after those that are there. Chains of any length, and
+/// Deferreds returned by Deferreds to any depth, run in constant stack.
+///
+/// **Dropping a `Deferred` does not cancel the work.** It says that nobody will add anything more: the callbacks that
+/// were added still run. This is Twisted's rule, and unlike most futures. Call [`Deferred::cancel`] to stop the work.
+///
+/// **A failure nobody handled is logged**, once, as an error with the text `unhandled failure in a Deferred`: when the
+/// Deferred that holds it is dropped, or when it arrives at the end of a chain whose Deferred was dropped earlier. The
+/// one exception is [`Cancelled`](crate::Cancelled), which whoever cancelled expects.
+///
+/// A `Deferred` is a future too, with its result as output. Polled after that, it panics, as most futures do.
+///
+/// # Examples
+///
+/// ```
+/// use twistor_deferred::{Deferred, deferred};
+///
+/// fn parse(text: Deferred<String>) -> Deferred<i32> {
+///     text.add_callback(|text| {
+///         let number: i32 = text.trim().parse()?;
+///         Ok(number)
+///     })
+/// }
+///
+/// let (promise, text) = deferred();
+/// let number = parse(text).add_errback(|_failure| Ok(0));
+/// promise.callback("seven".to_owned());
+/// assert_eq!(number.try_take().unwrap().unwrap(), 0);
+/// ```
+///
+/// Adding twice does not compile; the second callback goes to what the first call returned:
+///
+/// ```compile_fail,E0382
+/// let answer = twistor_deferred::succeed(1);
+/// let _one = answer.map(|n| n + 1);
+/// let _two = answer.map(|n| n + 2);
+/// ```
+pub struct Deferred<T> {
+    node: Rc<dyn Produce<T>>,
+    chain: Rc<dyn Chain>,
+}
+
+/// A Deferred that has its value already.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(twistor_deferred::succeed(7).try_take().unwrap().unwrap(), 7);
+/// ```
+#[must_use]
+pub fn succeed<T: 'static>(value: T) -> Deferred<T> {
+    Root::ready(Ok(value))
+}
+
+/// A Deferred that has failed already.
+///
+/// # Examples
+///
+/// ```
+/// use twistor_deferred::fail;
+///
+/// let answer = fail(std::fmt::Error).add_errback(|_| Ok(3));
+/// assert_eq!(answer.try_take().unwrap().unwrap(), 3);
+/// ```
+#[must_use]
+pub fn fail<T: 'static>(failure: impl Into<Failure>) -> Deferred<T> {
+    Root::ready(Err(failure.into()))
+}
+
+/// Calls `f` now and makes a Deferred of whatever comes of it: a value, a failure, a Deferred, a panic.
+///
+/// # Examples
+///
+/// ```
+/// use twistor_deferred::{Failure, maybe_deferred, succeed};
+///
+/// let direct = maybe_deferred(|| Ok::<u16, Failure>("80".parse()?));
+/// assert_eq!(direct.try_take().unwrap().unwrap(), 80);
+/// let deferred = maybe_deferred(|| succeed(443));
+/// assert_eq!(deferred.try_take().unwrap().unwrap(), 443);
+/// let panicked = maybe_deferred(|| -> Result<u16, Failure> { panic!("no port") });
+/// assert!(panicked.try_take().unwrap().unwrap_err().is_panicked());
+/// ```
+pub fn maybe_deferred<R: IntoOutcome>(f: impl FnOnce() -> R) -> Deferred<R::Value> {
+    match contain(|| f().into_outcome()) {
+        Ok(Outcome::Done(result)) => Root::ready(result),
+        Ok(Outcome::Wait(deferred)) => deferred,
+        Err(text) => fail(Panicked(text)),
+    }
+}
+
+impl<T> Deferred<T> {
+    pub(crate) fn new(node: Rc<dyn Produce<T>>, chain: Rc<dyn Chain>) -> Self {
+        Self { node, chain }
+    }
+
+    pub(crate) const fn parts(&self) -> (&Rc<dyn Produce<T>>, &Rc<dyn Chain>) {
+        (&self.node, &self.chain)
+    }
+
+    /// Cancels what the chain waits for now; does nothing if it has its result or is being run.
+    ///
+    /// The canceller of the promise is called, see [`Promise::on_cancel`](crate::Promise::on_cancel); unless it fires
+    /// the promise itself, the chain goes on with a [`Cancelled`](crate::Cancelled) failure, before this call returns.
+    /// If a callback has returned a Deferred, what that one waits for is cancelled. A chain can be cancelled again
+    /// when it waits again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_deferred::deferred;
+    ///
+    /// let (promise, answer) = deferred::<u8>();
+    /// answer.cancel();
+    /// assert!(promise.is_cancelled());
+    /// promise.callback(1); // ignored
+    /// assert!(answer.try_take().unwrap().unwrap_err().is_cancelled());
+    /// ```
+    pub fn cancel(&self) {
+        cancel(&self.chain);
+    }
+
+    /// A handle that cancels this chain as [`Deferred::cancel`] does, and stays good when more is added to the chain.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(Rc::clone(&self.chain))
+    }
+
+    /// Whether the result is here.
+    #[must_use]
+    pub fn has_result(&self) -> bool {
+        self.node.slot().peek(|value| value.is_some())
+    }
+
+    /// The result, if it is here.
+    ///
+    /// # Errors
+    ///
+    /// The Deferred itself, unchanged, if there is no result yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_deferred::deferred;
+    ///
+    /// let (promise, answer) = deferred();
+    /// let answer = answer.try_take().unwrap_err();
+    /// promise.callback("yes");
+    /// assert_eq!(answer.try_take().unwrap().unwrap(), "yes");
+    /// ```
+    pub fn try_take(self) -> Result<Result<T, Failure>, Self> {
+        let result = self.node.slot().take_result();
+        result.ok_or(self)
+    }
+}
+
+/// Says that nobody will add more. **The work goes on**; a failure that is here is logged.
+impl<T> Drop for Deferred<T> {
+    fn drop(&mut self) {
+        self.node.slot().detach();
+    }
+}
+
+impl<T> Future for Deferred<T> {
+    type Output = Result<T, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = self.node.slot();
+        match slot.take_result() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                slot.await_with(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: 'static> From<Result<T, Failure>> for Deferred<T> {
+    fn from(result: Result<T, Failure>) -> Self {
+        Root::ready(result)
+    }
+}
+
+/// The state: `ready`, `failed: ..`, `waiting`, `waiting on an inner Deferred, 2 deep`, or `running`.
+impl<T> fmt::Debug for Deferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let result = self.node.slot().peek(|value| value.map(|result| result.as_ref().err().cloned()));
+        write!(f, "Deferred<{}>(", type_name::<T>())?;
+        match result {
+            Some(None) => f.write_str("ready")?,
+            Some(Some(failure)) => write!(f, "failed: {failure}")?,
+            None => match where_it_waits(&self.chain) {
+                (target, _) if target.links().phase() != Phase::Pending => f.write_str("running")?,
+                (_, 0) => f.write_str("waiting")?,
+                (_, depth) => write!(f, "waiting on an inner Deferred, {depth} deep")?,
+            },
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,58 @@
+//! What a callback may return.
+
+use crate::{Deferred, Failure};
+
+/// What came of a callback: a result, or a Deferred that will have one.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// The result is here; the chain goes on with it.
+    Done(Result<T, Failure>),
+    /// The chain waits for this Deferred and goes on with its result.
+    Wait(Deferred<T>),
+}
+
+/// What a callback may return: `()`, a `Result<U, Failure>` or a [`Deferred<U>`].
+///
+/// - `()` continues on the callback side with `()`;
+/// - `Ok(value)` continues on the callback side, `Err(failure)` on the errback side;
+/// - a Deferred suspends the chain until it has a result, and takes that result out of it.
+///
+/// A plain value is none of these: add such a callback with [`Deferred::map`]. The error type is [`Failure`] and
+/// nothing more general, since otherwise `|x| Ok(x + 1)` would not say what its error is; `?` converts.
+#[diagnostic::on_unimplemented(
+    message = "a callback cannot return `{Self}`",
+    label = "a callback returns `()`, `Result<_, Failure>` or `Deferred<_>`",
+    note = "use `map` for a callback that returns a plain value, or wrap the value in `Ok`",
+    note = "a boxed error becomes a `Failure` with `.or_fail()`"
+)]
+pub trait IntoOutcome {
+    /// The type of the value on success.
+    type Value: 'static;
+
+    /// The outcome of the callback that returned `self`.
+    fn into_outcome(self) -> Outcome<Self::Value>;
+}
+
+impl IntoOutcome for () {
+    type Value = ();
+
+    fn into_outcome(self) -> Outcome<()> {
+        Outcome::Done(Ok(()))
+    }
+}
+
+impl<T: 'static> IntoOutcome for Result<T, Failure> {
+    type Value = T;
+
+    fn into_outcome(self) -> Outcome<T> {
+        Outcome::Done(self)
+    }
+}
+
+impl<T: 'static> IntoOutcome for Deferred<T> {
+    type Value = T;
+
+    fn into_outcome(self) -> Outcome<T> {
+        Outcome::Wait(self)
+    }
+}

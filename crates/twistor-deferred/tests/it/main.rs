@@ -1,0 +1,10 @@
+//! The contract of this crate, rule by rule; one binary, so that it links once.
+
+mod cancel;
+mod chain;
+mod deep;
+mod future;
+mod newcomer;
+mod support;
+mod timers;
+mod unhandled;
