@@ -70,14 +70,22 @@ pub trait Kernel: 'static {
     /// # Errors
     ///
     /// What `socket(2)`, `bind(2)` and `listen(2)` answer.
-    fn listen_stream(&self, address: SocketAddr, options: &ListenOptions) -> io::Result<Box<dyn StreamListener>>;
+    fn listen_stream(
+        &self,
+        address: SocketAddr,
+        options: &ListenOptions,
+    ) -> io::Result<Box<dyn StreamListener>>;
 
     /// Begins to connect to `address`; ask [`StreamSocket::connect_progress`] when the socket becomes writable.
     ///
     /// # Errors
     ///
     /// What `socket(2)`, `bind(2)` and `connect(2)` answer at once; some refusals come here, most of them later.
-    fn connect_stream(&self, address: SocketAddr, options: &ConnectOptions) -> io::Result<Box<dyn StreamSocket>>;
+    fn connect_stream(
+        &self,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<Box<dyn StreamSocket>>;
 
     /// A listening socket that somebody else made. It is closed when dropped, never shut down, so that other holders of the same
     /// socket keep accepting.
@@ -238,6 +246,15 @@ pub trait Signals {
 
     /// Stops reporting. When nobody watches a signal any more, it acts by default again.
     fn unwatch(&self, token: Token);
+}
+
+/// Duplicates a descriptor, close-on-exec, for objects that are adopted while their owner keeps the original.
+///
+/// # Errors
+///
+/// What `fcntl(2)` answers: `EMFILE` above all.
+pub fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    fd.try_clone_to_owned()
 }
 
 fn unsupported<T>(what: &str) -> io::Result<T> {

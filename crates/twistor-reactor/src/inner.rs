@@ -1,0 +1,137 @@
+//! What a reactor and its handles share. Every cell is its own, and none is borrowed while user code runs.
+
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use twistor_deferred::Timers;
+
+use crate::kernel::{Kernel, Token};
+use crate::remote::Remote;
+use crate::signals::SignalTable;
+use crate::sources::{Note, Source, Sources};
+use crate::stats::Counters;
+use crate::threads::ThreadTable;
+use crate::triggers::Triggers;
+use crate::watch::WatchObject;
+use crate::{Limits, ReactorHandle};
+
+pub(crate) struct Inner {
+    /// `None` once the reactor is gone.
+    pub(crate) kernel: RefCell<Option<Rc<dyn Kernel>>>,
+    pub(crate) stage: Cell<Stage>,
+    pub(crate) timers: Timers,
+    pub(crate) sources: Sources,
+    pub(crate) notices: RefCell<VecDeque<Notice>>,
+    /// Sources that gathered something since the last flush. A source is in it at most once (it knows by itself).
+    pub(crate) flushes: RefCell<Vec<Rc<dyn Source>>>,
+    /// Sources that still had something to do, for the dispatch of the next turn.
+    pub(crate) again: RefCell<Vec<Token>>,
+    pub(crate) remote: Remote,
+    pub(crate) triggers: Triggers,
+    pub(crate) threads: ThreadTable,
+    pub(crate) signals: SignalTable,
+    /// Descriptors of the user's that are registered, so that there is one registration each.
+    pub(crate) descriptors: RefCell<BTreeMap<RawFd, Rc<dyn WatchObject>>>,
+    /// The one read buffer, lent to the source that is being dispatched.
+    pub(crate) scratch: Cell<Option<Box<[u8]>>>,
+    /// What crates above keep once a reactor.
+    pub(crate) extensions: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
+    pub(crate) counters: Counters,
+    pub(crate) limits: Limits,
+    pub(crate) shutdown_deadline: Cell<Option<twistor_deferred::Moment>>,
+    pub(crate) handle_signals: bool,
+}
+
+/// Where a reactor is in its life.
+///
+/// ```text
+/// Fresh -> Starting -> Running -> StopRequested -> Before -> Jobs -> Stopped -> Gone
+///   ^         |           |
+///   '-- Crashing <--------'           (any stage -> Gone when the reactor is dropped)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Never run, or crashed: can be run.
+    Fresh,
+    /// Before-startup triggers are being called.
+    Starting,
+    /// As `Starting`, and `stop` was called.
+    StartingToStop,
+    Running,
+    /// `stop` was called: shutdown begins in the next shutdown phase.
+    StopRequested,
+    /// Before-shutdown triggers were called; their Deferreds are waited for.
+    Before,
+    /// Everything is disconnected, during-shutdown triggers are being called.
+    During,
+    /// Thread jobs are waited for.
+    Jobs,
+    Stopped,
+    /// `crash` was called: this turn is the last.
+    Crashing,
+    /// The reactor is being dropped: everybody is told, nothing new is registered.
+    Leaving,
+    /// The reactor was dropped.
+    Gone,
+}
+
+impl Stage {
+    /// Whether the loop goes on after this turn.
+    pub(crate) const fn goes_on(self) -> bool {
+        matches!(self, Self::Running | Self::StopRequested | Self::Before | Self::During | Self::Jobs)
+    }
+
+    /// Whether new listeners, connections and descriptors are taken: not once those that there were have been disconnected.
+    pub(crate) const fn takes_sources(self) -> bool {
+        !matches!(self, Self::During | Self::Jobs | Self::Stopped | Self::Leaving | Self::Gone)
+    }
+
+    /// What `is_running` answers: not before startup, not during or after shutdown (CORE-06).
+    pub(crate) const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::StopRequested | Self::Before)
+    }
+}
+
+/// One queued call: of a closure, or of a source that knows what its note means.
+pub(crate) enum Notice {
+    Call(Box<dyn FnOnce(&ReactorHandle)>),
+    Source(Rc<dyn Source>, Note),
+}
+
+impl Inner {
+    pub(crate) fn kernel(&self) -> Option<Rc<dyn Kernel>> {
+        self.kernel.borrow().clone()
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stage.get() == Stage::Gone
+    }
+
+    pub(crate) fn queue(&self, notice: Notice) {
+        self.notices.borrow_mut().push_back(notice);
+    }
+
+    pub(crate) fn next_notice(&self) -> Option<Notice> {
+        self.notices.borrow_mut().pop_front()
+    }
+
+    /// Whether anything waits that the loop must not sleep over.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.notices.borrow().is_empty()
+            || !self.flushes.borrow().is_empty()
+            || !self.again.borrow().is_empty()
+            || self.remote.has_calls()
+            || self.stage.get() == Stage::StopRequested
+            || (self.stage.get() == Stage::Before && self.triggers.shutdown_waits() == 0)
+            || (self.stage.get() == Stage::Jobs && self.threads.outstanding() == 0)
+    }
+
+    /// How long until the earliest timer is due, by the latest reading.
+    pub(crate) fn until_next_timer(&self) -> Option<Duration> {
+        self.timers.next_deadline().map(|deadline| deadline.saturating_duration_since(self.timers.now()))
+    }
+}

@@ -1,0 +1,43 @@
+//! The reactor: one thread, one loop, callbacks that cannot race, over a kernel that is a trait.
+//!
+//! Modules in reading order:
+//!
+//! - [`kernel`]: what the library asks of the operating system, as traits; with the feature `mio` (default) the real one.
+//! - the [`Reactor`], whose `turn` is the list of its phases, and the [`ReactorHandle`] that everybody else holds.
+//! - [`sources`]: what can become ready, for transports written over the reactor.
+//! - the FD set for descriptors of your own ([`Descriptor`], [`Watch`]), jobs on threads, [`triggers`], [`signals`], and the [`Remote`]
+//!   for other threads.
+//! - [`CloseReason`] and [`error`]: how things end and go wrong.
+//!
+//! Absent on purpose: sockets, protocols (`twistor-net`), and, without the feature `mio`, any system call.
+
+pub mod error;
+pub mod kernel;
+pub mod signals;
+pub mod sources;
+pub mod triggers;
+
+mod handle;
+mod inner;
+mod limits;
+mod reactor;
+mod reason;
+mod remote;
+mod stats;
+mod threads;
+mod watch;
+
+pub use self::error::{LendError, NotRunning, ReactorGone, RunError};
+pub use self::handle::ReactorHandle;
+pub use self::limits::Limits;
+pub use self::reactor::{Reactor, ReactorBuilder};
+pub use self::reason::CloseReason;
+pub use self::remote::Remote;
+pub use self::signals::SignalHandler;
+pub use self::stats::Stats;
+pub use self::threads::JobHandle;
+pub use self::triggers::{Phase, Trigger};
+pub use self::watch::{AnyWatch, Descriptor, Watch, WatchError};
+
+pub use bytes::Bytes;
+pub use twistor_deferred::{DelayedCall, Moment};

@@ -1,0 +1,503 @@
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tracing::{debug, error, trace, warn};
+use twistor_deferred::{Timers, drop_contained};
+
+use crate::error::RunError;
+use crate::inner::{Inner, Notice, Stage};
+use crate::kernel::{Kernel, Readiness};
+use crate::signals::SignalTable;
+use crate::sources::{SourceKind, Sources};
+use crate::stats::{Counters, count};
+use crate::threads::ThreadTable;
+use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};
+use crate::{CloseReason, Limits, ReactorHandle, Remote};
+
+/// The loop: one thread, one callback at a time.
+///
+/// The reactor owns everything that was made with it, and is not `Clone`; hand out its [`handle`](Self::handle), to which it derefs.
+/// Dropping it tears everything down in a fixed order: listeners, connections and watched descriptors (each told
+/// [`CloseReason::ReactorGone`]), timers, queues.
+///
+/// # A turn
+///
+/// [`run`](Self::run) repeats a turn of these phases; what a phase adds to itself waits for the next turn.
+///
+/// 1. read the clock; calls from other threads, those queued so far
+/// 2. timers that are due
+/// 3. shutdown, if it was asked for
+/// 4. notifications, until none is left or the budget is spent
+/// 5. flush of everything that was gathered
+/// 6. wait for events: not at all if anything is still queued, else until the next timer; then read the clock again
+/// 7. dispatch of what is ready, and of what still had something to do last turn
+///
+/// # Panics of callbacks
+///
+/// A panic of user code ends the connection it happened on, never the loop. This needs `panic = "unwind"`, Rust's default.
+pub struct Reactor {
+    handle: ReactorHandle,
+    kernel: Rc<dyn Kernel>,
+    /// Events of the last wait; kept for its capacity.
+    ready: Vec<Readiness>,
+}
+
+/// How a [`Reactor`] is to be: its limits and its kernel.
+#[derive(Clone, Debug)]
+pub struct ReactorBuilder {
+    limits: Limits,
+    handle_signals: bool,
+}
+
+impl ReactorBuilder {
+    /// Sets how long stopping waits for before-shutdown Deferreds, and again for jobs on threads. Default 10 s.
+    #[must_use]
+    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Sets the size of the read buffer in bytes, and so of the largest piece that `data_received` is handed. Default 65,536; at least 1.
+    #[must_use]
+    pub const fn read_size(mut self, bytes: usize) -> Self {
+        self.limits.read_size = if bytes == 0 { 1 } else { bytes };
+        self
+    }
+
+    /// Sets how many notifications a turn delivers before I/O gets its share. Default 4,096; at least 1.
+    #[must_use]
+    pub const fn notifications_per_turn(mut self, most: usize) -> Self {
+        self.limits.notifications_per_turn = if most == 0 { 1 } else { most };
+        self
+    }
+
+    /// Sets how many threads run jobs at most. Default 10; at least 1.
+    #[must_use]
+    pub const fn threads(mut self, most: usize) -> Self {
+        self.limits.threads = if most == 0 { 1 } else { most };
+        self
+    }
+
+    /// Whether SIGINT and SIGTERM stop the reactor while it runs. Default true.
+    #[must_use]
+    pub const fn handle_signals(mut self, yes: bool) -> Self {
+        self.handle_signals = yes;
+        self
+    }
+
+    /// A reactor over the real kernel.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptor left for the poller.
+    #[cfg(feature = "mio")]
+    pub fn build(self) -> std::io::Result<Reactor> {
+        Ok(self.build_with(crate::kernel::MioKernel::new()?))
+    }
+
+    /// A reactor over a kernel of your choice.
+    #[must_use]
+    pub fn build_with(self, kernel: impl Kernel) -> Reactor {
+        let kernel: Rc<dyn Kernel> = Rc::new(kernel);
+        let timers = Timers::new();
+        timers.set_now(kernel.now());
+        if let Ok(jobs) = kernel.jobs() {
+            jobs.resize(0, self.limits.threads);
+        }
+        let inner = Inner {
+            remote: Remote::new(&*kernel),
+            kernel: RefCell::new(Some(Rc::clone(&kernel))),
+            stage: Cell::new(Stage::Fresh),
+            timers,
+            sources: Sources::default(),
+            notices: RefCell::new(VecDeque::new()),
+            flushes: RefCell::new(Vec::new()),
+            again: RefCell::new(Vec::new()),
+            triggers: Triggers::default(),
+            threads: ThreadTable::new(),
+            signals: SignalTable::default(),
+            descriptors: RefCell::new(BTreeMap::new()),
+            scratch: Cell::new(None),
+            extensions: RefCell::new(BTreeMap::new()),
+            counters: Counters::default(),
+            limits: self.limits,
+            shutdown_deadline: Cell::new(None),
+            handle_signals: self.handle_signals,
+        };
+        Reactor { handle: ReactorHandle { inner: Rc::new(inner) }, kernel, ready: Vec::new() }
+    }
+}
+
+impl Reactor {
+    /// A reactor over the real kernel, with the limits of [`Limits::default`].
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptor left for the poller.
+    #[cfg(feature = "mio")]
+    pub fn new() -> std::io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// A reactor that is to be set up first.
+    #[must_use]
+    pub fn builder() -> ReactorBuilder {
+        ReactorBuilder { limits: Limits::default(), handle_signals: true }
+    }
+
+    /// A handle, for those who make timers and connections.
+    #[must_use]
+    pub fn handle(&self) -> ReactorHandle {
+        self.handle.clone()
+    }
+
+    /// Fires startup, then turns until the reactor is stopped or crashed. The reactor cannot be run inside itself: that does not
+    /// compile.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotRestartable`] at once if the reactor was stopped before (a crashed one can be run again), [`RunError::Wait`] if
+    /// waiting for events fails.
+    pub fn run(&mut self) -> Result<(), RunError> {
+        self.start()?;
+        while !self.is_finished() {
+            if let Err(error) = self.turn(None) {
+                self.handle.inner.stage.set(Stage::Crashing);
+                self.end_crash();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fires startup and returns, for a loop of your own that calls [`iterate`](Self::iterate) until
+    /// [`is_finished`](Self::is_finished). [`run`](Self::run) does this by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotRestartable`] if the reactor was stopped before. Starting one that is started does nothing.
+    pub fn start(&mut self) -> Result<(), RunError> {
+        let inner = &self.handle.inner;
+        match inner.stage.get() {
+            Stage::Fresh => {}
+            Stage::Stopped | Stage::Gone => return Err(RunError::NotRestartable),
+            _ => return Ok(()),
+        }
+        self.read_clock();
+        inner.stage.set(Stage::Starting);
+        debug!("reactor starts");
+        // Startup waits for nobody: a Deferred of a before-trigger is let go.
+        drop(inner.triggers.fire_phase(&self.handle, Phase::Before, STARTUP));
+        match inner.stage.get() {
+            Stage::Starting => inner.stage.set(Stage::Running),
+            Stage::StartingToStop => inner.stage.set(Stage::StopRequested),
+            _ => {}
+        }
+        self.handle.install_signals();
+        inner.triggers.fire_phase(&self.handle, Phase::During, STARTUP);
+        inner.triggers.fire_phase(&self.handle, Phase::After, STARTUP);
+        if inner.stage.get() == Stage::Crashing {
+            self.end_crash();
+        }
+        Ok(())
+    }
+
+    /// Whether the loop has nothing more to do: not started, stopped, or crashed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        !self.handle.inner.stage.get().goes_on()
+    }
+
+    /// One turn by hand: at most `timeout` is slept, not at all for zero, and until something happens for `None`.
+    ///
+    /// Does not fire startup ([`start`](Self::start) does); shutdown goes on turn by turn if it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Wait`] if waiting for events fails.
+    pub fn iterate(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
+        self.turn(timeout)
+    }
+
+    /// How long a loop above may sleep before it calls [`iterate`](Self::iterate), events aside: zero if there is work now, `None` if no
+    /// timer is pending.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.handle.inner.has_work() {
+            return Some(Duration::ZERO);
+        }
+        self.read_clock();
+        self.handle.inner.until_next_timer()
+    }
+
+    /// The descriptor that is readable when the reactor has events to dispatch, for a loop above this one; `None` for kernels without.
+    #[must_use]
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.kernel.poll_fd()
+    }
+
+    fn turn(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
+        count(&self.handle.inner.counters.turns, 1);
+        self.read_clock();
+        self.run_thread_calls();
+        self.run_timers();
+        self.advance_shutdown();
+        self.run_notifications();
+        self.flush_gathered();
+        self.wait(longest)?;
+        self.dispatch();
+        self.end_crash();
+        Ok(())
+    }
+
+    fn read_clock(&self) {
+        self.handle.inner.timers.set_now(self.kernel.now());
+    }
+
+    /// Phase 1. Only the calls that are queued now: one that is queued by a call waits for the next turn.
+    fn run_thread_calls(&self) {
+        self.handle.inner.threads.start(&self.handle);
+        for call in self.handle.inner.remote.take_calls() {
+            count(&self.handle.inner.counters.thread_calls, 1);
+            let _ = self.handle.guard("a call from another thread", || call(&self.handle));
+        }
+    }
+
+    /// Phase 2. The timers that are due by now: what they schedule waits for the next turn.
+    fn run_timers(&self) {
+        let inner = &self.handle.inner;
+        let pass = inner.timers.begin_pass();
+        while let Some(call) = inner.timers.pop_due(&pass) {
+            count(&inner.counters.timers_fired, 1);
+            let _ = self.handle.guard("a timed call", || call.run());
+        }
+    }
+
+    /// Phase 3. Shutdown is a walk through its stages, each as soon as what it waits for is there.
+    fn advance_shutdown(&self) {
+        let inner = &self.handle.inner;
+        if inner.stage.get() == Stage::StopRequested {
+            self.begin_shutdown();
+        }
+        if inner.stage.get() == Stage::Before && self.shutdown_may_go_on(inner.triggers.shutdown_waits()) {
+            self.disconnect_everything();
+        }
+        if inner.stage.get() == Stage::Jobs && self.shutdown_may_go_on(inner.threads.outstanding()) {
+            self.finish_shutdown();
+        }
+    }
+
+    fn begin_shutdown(&self) {
+        let inner = &self.handle.inner;
+        debug!("reactor stops");
+        inner.stage.set(Stage::Before);
+        let waits = inner.triggers.fire_phase(&self.handle, Phase::Before, SHUTDOWN);
+        inner.triggers.wait_for_shutdown(waits);
+        self.limit_shutdown();
+    }
+
+    fn disconnect_everything(&self) {
+        let inner = &self.handle.inner;
+        if inner.triggers.shutdown_waits() > 0 {
+            warn!(
+                "{} Deferreds of before-shutdown triggers did not fire in time",
+                inner.triggers.shutdown_waits()
+            );
+        }
+        inner.stage.set(Stage::During);
+        self.shut_down_sources(SourceKind::Watch);
+        self.run_notifications();
+        inner.triggers.fire_phase(&self.handle, Phase::During, SHUTDOWN);
+        inner.threads.close();
+        if let Ok(jobs) = self.kernel.jobs() {
+            jobs.close(false);
+        }
+        if inner.stage.get() == Stage::During {
+            inner.stage.set(Stage::Jobs);
+            self.limit_shutdown();
+        }
+    }
+
+    fn finish_shutdown(&self) {
+        let inner = &self.handle.inner;
+        if inner.threads.outstanding() > 0 {
+            warn!("{} jobs on threads did not end in time and are left behind", inner.threads.outstanding());
+            if let Ok(jobs) = self.kernel.jobs() {
+                jobs.close(true);
+            }
+        }
+        inner.triggers.fire_phase(&self.handle, Phase::After, SHUTDOWN);
+        self.handle.restore_signals();
+        if inner.stage.get() == Stage::Jobs {
+            inner.stage.set(Stage::Stopped);
+        }
+        debug!("reactor stopped");
+    }
+
+    /// Gives the present stage of shutdown its deadline.
+    fn limit_shutdown(&self) {
+        let inner = &self.handle.inner;
+        let timeout = inner.limits.shutdown_timeout;
+        inner.shutdown_deadline.set(inner.timers.now().checked_add(timeout));
+        self.handle.call_later(timeout, || trace!("a stage of shutdown is out of time"));
+    }
+
+    fn shutdown_may_go_on(&self, waits: usize) -> bool {
+        let inner = &self.handle.inner;
+        waits == 0 || inner.shutdown_deadline.get().is_some_and(|deadline| inner.timers.now() >= deadline)
+    }
+
+    /// Tells the sources, up to `last` in the order of their kinds, that the reactor ends.
+    fn shut_down_sources(&self, last: SourceKind) {
+        let mut sources = self.handle.inner.sources.all();
+        sources.sort_by_key(|(_, source)| source.kind());
+        for (token, source) in sources {
+            if source.kind() <= last && self.handle.is_registered(token) {
+                source.shut_down(&self.handle, &CloseReason::ReactorGone);
+            }
+        }
+    }
+
+    /// Phase 4. What a notification queues runs here too, as far as the budget goes.
+    fn run_notifications(&self) {
+        let inner = &self.handle.inner;
+        for _ in 0..inner.limits.notifications_per_turn {
+            let Some(notice) = inner.next_notice() else { return };
+            count(&inner.counters.notifications, 1);
+            match notice {
+                Notice::Call(f) => {
+                    let _ = self.handle.guard("a notification", || f(&self.handle));
+                }
+                Notice::Source(source, note) => source.notified(&self.handle, note),
+            }
+        }
+    }
+
+    /// Phase 5. Filters may gather for others while they are flushed: a few rounds, so that nothing gathered survives a sleep.
+    fn flush_gathered(&self) {
+        /// The rounds after which what is gathered still waits for the next turn (which then does not sleep).
+        const ROUNDS: usize = 4;
+        for _ in 0..ROUNDS {
+            let flushes = std::mem::take(&mut *self.handle.inner.flushes.borrow_mut());
+            if flushes.is_empty() {
+                return;
+            }
+            for source in flushes {
+                source.flush(&self.handle);
+            }
+        }
+    }
+
+    /// Phase 6.
+    fn wait(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
+        let inner = &self.handle.inner;
+        let ends = matches!(inner.stage.get(), Stage::Stopped | Stage::Crashing);
+        let timeout = if ends || inner.has_work() {
+            Some(Duration::ZERO)
+        } else {
+            self.read_clock(); // The callbacks above took their time.
+            match (inner.until_next_timer(), longest) {
+                (Some(timer), Some(longest)) => Some(timer.min(longest)),
+                (timer, longest) => timer.or(longest),
+            }
+        };
+        self.ready.clear();
+        self.kernel.wait(timeout, &mut self.ready).map_err(RunError::Wait)?;
+        inner.timers.set_now(self.kernel.now());
+        count(&inner.counters.events, self.ready.len() as u64);
+        Ok(())
+    }
+
+    /// Phase 7. A callback may remove any source: what is gone, or another by now, is passed over.
+    fn dispatch(&self) {
+        let inner = &self.handle.inner;
+        let again = std::mem::take(&mut *inner.again.borrow_mut());
+        for &readiness in &self.ready {
+            match inner.sources.find(readiness.token) {
+                Some(source) => source.ready(&self.handle, readiness),
+                None => count(&inner.counters.stale_events, 1),
+            }
+        }
+        for token in again {
+            if let Some(source) = inner.sources.find(token) {
+                source.again(&self.handle);
+            }
+        }
+    }
+
+    /// The end of a crashed run: everything stays as it is, and the reactor can be run again.
+    fn end_crash(&self) {
+        if self.handle.inner.stage.get() == Stage::Crashing {
+            debug!("reactor crashed");
+            self.handle.restore_signals();
+            self.handle.inner.stage.set(Stage::Fresh);
+        }
+    }
+}
+
+impl Deref for Reactor {
+    type Target = ReactorHandle;
+
+    fn deref(&self) -> &ReactorHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        /// How many rounds of notifications the end of a reactor grants; a program whose every notification makes another one ends all
+        /// the same.
+        const ROUNDS: usize = 64;
+        let inner = &self.handle.inner;
+        inner.stage.set(Stage::Leaving);
+        self.shut_down_sources(SourceKind::Internal);
+        for _ in 0..ROUNDS {
+            self.run_notifications();
+            if inner.notices.borrow().is_empty() {
+                break;
+            }
+        }
+        self.handle.restore_signals();
+        inner.stage.set(Stage::Gone);
+        inner.threads.close();
+        let kernel = inner.kernel.borrow_mut().take();
+        if let Ok(jobs) = self.kernel.jobs() {
+            jobs.close(true);
+        }
+        // From here on nothing can be added: what is left is moved out, then dropped.
+        let sources = inner.sources.take_all();
+        inner.counters.connections.set(0);
+        drop_all(sources);
+        inner.timers.close();
+        drop_all(inner.remote.close());
+        drop_all(inner.triggers.take_all());
+        drop_all(inner.threads.take_waiting());
+        let flushes = std::mem::take(&mut *inner.flushes.borrow_mut());
+        drop_all(flushes);
+        let notices = std::mem::take(&mut *inner.notices.borrow_mut());
+        if !notices.is_empty() {
+            error!("{} notifications were still queued when the reactor was dropped", notices.len());
+        }
+        drop_all(notices);
+        let extensions = std::mem::take(&mut *inner.extensions.borrow_mut());
+        drop_all(extensions.into_values());
+        drop(kernel);
+    }
+}
+
+fn drop_all<T>(values: impl IntoIterator<Item = T>) {
+    for value in values {
+        drop_contained(value);
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reactor").field(&self.handle).finish()
+    }
+}

@@ -1,0 +1,282 @@
+//! Work on threads: jobs out, results back through the thread calls.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use slab::Slab;
+use tracing::error;
+use twistor_deferred::{Deferred, Failure, Panicked, Promise, contain, deferred};
+
+use crate::kernel::Job;
+use crate::{ReactorHandle, Remote};
+
+/// The reactor's side of the thread pool.
+pub(crate) struct ThreadTable {
+    /// Jobs of before the start.
+    early: RefCell<Early>,
+    /// Promises of results that are on their way, each a `Promise<T>`.
+    waiting: RefCell<Slab<Box<dyn Any>>>,
+    /// Jobs handed to the kernel that have not ended.
+    outstanding: Arc<AtomicUsize>,
+}
+
+enum Early {
+    /// The reactor has not started: jobs wait here.
+    Waiting(Vec<Job>),
+    Started,
+    /// The pool is closed: jobs are dropped.
+    Closed,
+}
+
+impl ThreadTable {
+    pub(crate) fn new() -> Self {
+        Self {
+            early: RefCell::new(Early::Waiting(Vec::new())),
+            waiting: RefCell::new(Slab::new()),
+            outstanding: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding.load(Ordering::Acquire)
+    }
+
+    /// Hands the jobs of before the start to the kernel.
+    pub(crate) fn start(&self, reactor: &ReactorHandle) {
+        let early = match &mut *self.early.borrow_mut() {
+            early @ Early::Waiting(_) => std::mem::replace(early, Early::Started),
+            Early::Started | Early::Closed => return,
+        };
+        if let Early::Waiting(jobs) = early {
+            for job in jobs {
+                self.hand_over(reactor, job);
+            }
+        }
+    }
+
+    /// Accepts no more jobs; what waited for a start that never came is dropped.
+    pub(crate) fn close(&self) {
+        let early = std::mem::replace(&mut *self.early.borrow_mut(), Early::Closed);
+        drop(early); // Jobs are wrapped: dropping one contains its panics.
+    }
+
+    pub(crate) fn take_waiting(&self) -> Vec<Box<dyn Any>> {
+        self.waiting.borrow_mut().drain().collect()
+    }
+
+    fn submit(&self, reactor: &ReactorHandle, job: Job) {
+        match &mut *self.early.borrow_mut() {
+            Early::Waiting(jobs) => return jobs.push(job),
+            Early::Closed => {} // Dropped below, when nothing is borrowed.
+            Early::Started => return self.hand_over(reactor, job),
+        }
+        twistor_deferred::drop_contained(job);
+    }
+
+    fn hand_over(&self, reactor: &ReactorHandle, job: Job) {
+        let Some(kernel) = reactor.inner.kernel() else { return twistor_deferred::drop_contained(job) };
+        match kernel.jobs() {
+            Ok(jobs) => {
+                let ticket = Ticket::new(&self.outstanding, &reactor.inner.remote);
+                jobs.submit(Box::new(move || {
+                    let _ticket = ticket;
+                    job();
+                }));
+            }
+            Err(why) => {
+                error!("a job for a thread was dropped: {why}");
+                twistor_deferred::drop_contained(job);
+            }
+        }
+    }
+}
+
+/// Counts a job until it has ended, run or not, and then wakes the loop.
+struct Ticket {
+    outstanding: Arc<AtomicUsize>,
+    remote: Remote,
+}
+
+impl Ticket {
+    fn new(outstanding: &Arc<AtomicUsize>, remote: &Remote) -> Self {
+        outstanding.fetch_add(1, Ordering::AcqRel);
+        Self { outstanding: Arc::clone(outstanding), remote: remote.clone() }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+        self.remote.wake();
+    }
+}
+
+/// A job for a thread. Dropping the handle detaches: the job runs all the same.
+pub struct JobHandle {
+    slot: Arc<dyn Cancel>,
+}
+
+impl JobHandle {
+    /// Takes the job back if no thread has begun it; says whether it was so. What the job owns is dropped here and now.
+    pub fn cancel(&self) -> bool {
+        self.slot.cancel()
+    }
+}
+
+impl fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobHandle").finish_non_exhaustive()
+    }
+}
+
+trait Cancel: Send + Sync {
+    fn cancel(&self) -> bool;
+}
+
+/// A closure that is either run by a thread or taken back, whoever comes first.
+struct Slot<F>(Mutex<Option<F>>);
+
+impl<F> Slot<F> {
+    fn take(&self) -> Option<F> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<F: Send> Cancel for Slot<F> {
+    fn cancel(&self) -> bool {
+        match self.take() {
+            Some(f) => {
+                twistor_deferred::drop_contained(f);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl ReactorHandle {
+    /// Runs `f` once on a thread of the pool. A panic of `f` is logged.
+    ///
+    /// Jobs run in the order they were submitted, as far as threads are free; before the reactor's first turn they wait for it, and
+    /// after the pool was closed by shutdown they are dropped unrun. Stopping waits for jobs up to
+    /// [`shutdown_timeout`](crate::Limits::shutdown_timeout). A job must not wait for another job: the pool has an end.
+    #[expect(clippy::needless_pass_by_value, reason = "`f` is moved to the thread")]
+    pub fn call_in_thread(&self, f: impl FnOnce() + Send + 'static) -> JobHandle {
+        self.submit_job(move || {
+            if let Err(text) = contain(f) {
+                error!("a job on a thread panicked: {text}");
+            }
+        })
+    }
+
+    /// Runs `f` on a thread and hands its result to `on_result` there, exactly once if the job runs at all.
+    pub fn call_in_thread_with_callback<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+        on_result: impl FnOnce(Result<T, Failure>) + Send + 'static,
+    ) -> JobHandle {
+        self.call_in_thread(move || on_result(run_job(f)))
+    }
+
+    /// Runs the jobs one after another on one thread. The first that panics is logged and ends the sequence.
+    pub fn call_multiple_in_thread(
+        &self,
+        jobs: impl IntoIterator<Item = Box<dyn FnOnce() + Send>>,
+    ) -> JobHandle {
+        let jobs: Vec<_> = jobs.into_iter().collect();
+        self.call_in_thread(move || jobs.into_iter().for_each(|job| job()))
+    }
+
+    /// Runs `f` on a thread; its result arrives on the reactor's thread.
+    ///
+    /// Cancelling the [`Deferred`] takes the job back if no thread has begun it; otherwise the job runs to its end, and its result is
+    /// dropped. A panic of `f` is the failure [`Panicked`]. If the job is never run (the pool was closed), the failure is
+    /// [`Abandoned`](twistor_deferred::Abandoned).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "mio")] {
+    /// use twistor_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let handle = reactor.handle();
+    /// reactor.defer_to_thread(|| Ok(6 * 7)).add_callback(move |answer| {
+    ///     assert_eq!(answer, 42);
+    ///     handle.stop().unwrap();
+    /// });
+    /// reactor.run()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn defer_to_thread<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Deferred<T> {
+        let (promise, result) = deferred::<T>();
+        let key = self.inner.threads.waiting.borrow_mut().vacant_key();
+        let report = Report { remote: self.remote(), key, result: None };
+        let job = self.submit_job(move || {
+            let mut report = report; // Whole, so that a job that is dropped unrun reports too.
+            report.result = Some(run_job(f));
+        });
+        promise.on_cancel(move || {
+            job.cancel();
+        });
+        let at = self.inner.threads.waiting.borrow_mut().insert(Box::new(promise));
+        debug_assert_eq!(at, key, "nothing was inserted between the two lines");
+        result
+    }
+
+    /// Sets how many threads the pool has at most, at least 1. Threads that are busy finish their job first.
+    pub fn suggest_thread_pool_size(&self, most: usize) {
+        if let Some(kernel) = self.inner.kernel() {
+            if let Ok(jobs) = kernel.jobs() {
+                jobs.resize(0, most.max(1));
+            }
+        }
+    }
+
+    fn submit_job(&self, f: impl FnOnce() + Send + 'static) -> JobHandle {
+        let slot = Arc::new(Slot(Mutex::new(Some(f))));
+        let handle = JobHandle { slot: Arc::clone(&slot) as Arc<dyn Cancel> };
+        let job: Job = Box::new(move || {
+            if let Some(f) = slot.take() {
+                f();
+            }
+        });
+        self.inner.threads.submit(self, job);
+        handle
+    }
+
+    fn finish_job<T: 'static>(&self, key: usize, result: Option<Result<T, Failure>>) {
+        let waiting = self.inner.threads.waiting.borrow_mut().try_remove(key);
+        let Some(Ok(promise)) = waiting.map(|boxed| boxed.downcast::<Promise<T>>()) else { return };
+        match result {
+            Some(result) => promise.fire(result),
+            None => drop(promise),
+        }
+    }
+}
+
+fn run_job<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    contain(f).unwrap_or_else(|text| Err(Failure::new(Panicked(text))))
+}
+
+/// Carries a job's result home, or the news that there is none.
+struct Report<T: Send + 'static> {
+    remote: Remote,
+    key: usize,
+    result: Option<Result<T, Failure>>,
+}
+
+impl<T: Send + 'static> Drop for Report<T> {
+    fn drop(&mut self) {
+        let (key, result) = (self.key, self.result.take());
+        // A reactor that is gone has dropped the promise itself.
+        let _ = self.remote.call_from_thread(move |reactor| reactor.finish_job(key, result));
+    }
+}

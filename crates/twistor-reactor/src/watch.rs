@@ -1,0 +1,659 @@
+//! The FD set: any descriptor of the user's, with an object that is called when it is ready.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::rc::Rc;
+
+use crate::error::{LendError, ReactorGone};
+use crate::kernel::{Interest, Polled, Readiness, Token};
+use crate::sources::{Source, SourceKind};
+use crate::{CloseReason, ReactorHandle};
+
+/// An object with a descriptor, owned by the reactor and called when the descriptor is ready.
+///
+/// Readiness is level-triggered, whatever the kernel below does: [`do_read`](Self::do_read) is called every turn while data remains
+/// and reading is of interest. The descriptor must be non-blocking if its calls may block.
+///
+/// The number that `as_fd` gives must stay the same while the object is watched. Twisted's `IReadDescriptor` and `IWriteDescriptor`
+/// in one.
+pub trait Descriptor: AsFd + Sized + 'static {
+    /// The descriptor is readable. The default removes the interest in reading.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the watch: [`connection_lost`](Self::connection_lost) gets the reason, and the object is dropped.
+    /// [`CloseReason::Done`] is the way to report the end of input.
+    fn do_read(&mut self, watch: &Watch<Self>) -> Result<(), CloseReason> {
+        watch.remove_reader();
+        Ok(())
+    }
+
+    /// The descriptor is writable. The default removes the interest in writing.
+    ///
+    /// # Errors
+    ///
+    /// As [`do_read`](Self::do_read).
+    fn do_write(&mut self, watch: &Watch<Self>) -> Result<(), CloseReason> {
+        watch.remove_writer();
+        Ok(())
+    }
+
+    /// The watch has ended: an error was returned, a callback panicked, the other end hung up, the descriptor vanished, or the reactor
+    /// ends. Called once, and last; not after [`Watch::remove`].
+    fn connection_lost(&mut self, reason: &CloseReason) {
+        let _ = reason;
+    }
+
+    /// Whether the end of input leaves the object alive for writing: then it hears
+    /// [`read_connection_lost`](Self::read_connection_lost) instead of `connection_lost`. Default false.
+    fn is_half_closeable(&self) -> bool {
+        false
+    }
+
+    /// The input ended, and the interest in reading was removed. For half-closeable objects alone.
+    fn read_connection_lost(&mut self, watch: &Watch<Self>) {
+        let _ = watch;
+    }
+
+    /// What log lines about it begin with.
+    fn log_prefix(&self) -> String {
+        "-".to_owned()
+    }
+}
+
+/// A watched object. A cheap clone; dropping it leaves the object watched.
+pub struct Watch<D: Descriptor> {
+    cell: Rc<WatchCell<D>>,
+}
+
+/// Why an object is not watched, and the object.
+pub struct WatchError<D> {
+    /// The object.
+    pub object: D,
+    /// What the system said: `EBADF` for a closed descriptor, `AlreadyExists` for one that is watched already.
+    pub error: io::Error,
+}
+
+/// A watched object of a type that is not known here.
+#[derive(Clone)]
+pub struct AnyWatch {
+    object: Rc<dyn WatchObject>,
+}
+
+struct WatchCell<D: Descriptor> {
+    reactor: ReactorHandle,
+    token: Cell<Option<Token>>,
+    fd: RawFd,
+    interest: Cell<Interest>,
+    hold: Cell<Hold>,
+    /// `None` once the watch has ended.
+    object: RefCell<Option<D>>,
+}
+
+/// How the kernel holds the descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// Not at all: nothing is of interest.
+    Idle,
+    /// It sends events.
+    Events,
+    /// It cannot poll it: ready every turn.
+    Always,
+    /// The watch has ended.
+    Ended,
+}
+
+/// What is asked of watched objects of any type.
+pub(crate) trait WatchObject {
+    fn fd(&self) -> RawFd;
+    fn interest(&self) -> Interest;
+    fn is_held(&self) -> bool;
+    fn is_active(&self) -> bool;
+    fn log_prefix(&self) -> String;
+    fn drop_interest(self: Rc<Self>);
+    /// The descriptor was closed behind our back, and its number is another's now.
+    fn vanish(self: Rc<Self>);
+    fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any>;
+}
+
+impl ReactorHandle {
+    /// Watches `object` for reading. The reactor owns it from now on; [`Watch`] reaches it.
+    ///
+    /// # Errors
+    ///
+    /// Gives the object back with the reason: one registration a descriptor, so `AlreadyExists` if its number is watched already (use
+    /// [`Watch::add_reader`]), `EBADF` if it is closed, `NotConnected` if the reactor is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "mio")] {
+    /// use std::io::Read;
+    /// use std::os::fd::{AsFd, BorrowedFd};
+    /// use twistor_reactor::{CloseReason, Descriptor, Reactor, ReactorHandle, Watch};
+    ///
+    /// struct Reader(std::io::PipeReader, ReactorHandle);
+    ///
+    /// impl AsFd for Reader {
+    ///     fn as_fd(&self) -> BorrowedFd<'_> {
+    ///         self.0.as_fd()
+    ///     }
+    /// }
+    ///
+    /// impl Descriptor for Reader {
+    ///     fn do_read(&mut self, _watch: &Watch<Self>) -> Result<(), CloseReason> {
+    ///         let mut buffer = [0; 16];
+    ///         match self.0.read(&mut buffer)? {
+    ///             0 => Err(CloseReason::Done),
+    ///             _ => Ok(()),
+    ///         }
+    ///     }
+    ///     fn connection_lost(&mut self, reason: &CloseReason) {
+    ///         assert!(reason.is_clean());
+    ///         self.1.stop().unwrap();
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let (reader, writer) = std::io::pipe()?;
+    /// reactor.add_reader(Reader(reader, reactor.handle())).map_err(|e| e.error)?;
+    /// drop(writer);
+    /// reactor.run()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_reader<D: Descriptor>(&self, object: D) -> Result<Watch<D>, WatchError<D>> {
+        self.watch(object, Interest::READ)
+    }
+
+    /// Watches `object` for writing. As [`add_reader`](Self::add_reader) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_reader`](Self::add_reader).
+    pub fn add_writer<D: Descriptor>(&self, object: D) -> Result<Watch<D>, WatchError<D>> {
+        self.watch(object, Interest::WRITE)
+    }
+
+    /// The objects that are watched for reading, in the order of their descriptors. The library's own descriptors are not among them.
+    #[must_use]
+    pub fn readers(&self) -> Vec<AnyWatch> {
+        self.watches().filter(AnyWatch::is_reader).collect()
+    }
+
+    /// The objects that are watched for writing.
+    #[must_use]
+    pub fn writers(&self) -> Vec<AnyWatch> {
+        self.watches().filter(AnyWatch::is_writer).collect()
+    }
+
+    /// Removes every interest, and gives each object that had one, once. The objects stay with the reactor, unwatched: take them with
+    /// [`Watch::remove`].
+    pub fn remove_all(&self) -> Vec<AnyWatch> {
+        let removed: Vec<_> = self.watches().filter(|watch| watch.is_reader() || watch.is_writer()).collect();
+        for watch in &removed {
+            Rc::clone(&watch.object).drop_interest();
+        }
+        removed
+    }
+
+    fn watches(&self) -> impl Iterator<Item = AnyWatch> {
+        let objects: Vec<_> = self.inner.descriptors.borrow().values().cloned().collect();
+        objects.into_iter().map(|object| AnyWatch { object })
+    }
+
+    fn watch<D: Descriptor>(&self, object: D, interest: Interest) -> Result<Watch<D>, WatchError<D>> {
+        let fd = object.as_fd().as_raw_fd();
+        let former = self.inner.descriptors.borrow().get(&fd).cloned();
+        if former.as_ref().is_some_and(|former| !former.is_held()) {
+            return Err(WatchError { object, error: already_watched(fd) });
+        }
+        let cell = Rc::new(WatchCell {
+            reactor: self.clone(),
+            token: Cell::new(None),
+            fd,
+            interest: Cell::new(interest),
+            hold: Cell::new(Hold::Idle),
+            object: RefCell::new(Some(object)),
+        });
+        if let Err(error) = cell.begin(interest, former.is_some()) {
+            cell.hold.set(Hold::Ended);
+            let object = cell.object.borrow_mut().take().expect("nobody else has seen the cell");
+            return Err(WatchError { object, error });
+        }
+        let replaced =
+            self.inner.descriptors.borrow_mut().insert(fd, Rc::clone(&cell) as Rc<dyn WatchObject>);
+        if let Some(former) = replaced {
+            // The kernel took the number as new, so the former holder's descriptor was closed behind our back.
+            former.vanish();
+        }
+        Ok(Watch { cell })
+    }
+}
+
+fn already_watched(fd: RawFd) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("descriptor {fd} is watched already"))
+}
+
+impl<D: Descriptor> Watch<D> {
+    /// Adds the interest in reading. Again: nothing. If the system refuses, the object hears `connection_lost`.
+    pub fn add_reader(&self) {
+        self.cell.set_interest(self.cell.interest.get() | Interest::READ);
+    }
+
+    /// Adds the interest in writing. As [`add_reader`](Self::add_reader).
+    pub fn add_writer(&self) {
+        self.cell.set_interest(self.cell.interest.get() | Interest::WRITE);
+    }
+
+    /// Removes the interest in reading; that in writing stays. Again: nothing.
+    pub fn remove_reader(&self) {
+        self.cell.set_interest(self.cell.interest.get().without(Interest::READ));
+    }
+
+    /// Removes the interest in writing; that in reading stays. Again: nothing.
+    ///
+    /// Without any interest the descriptor is out of the poller: not even a hang-up is noticed. The reactor still owns the object, and
+    /// tells it when it ends.
+    pub fn remove_writer(&self) {
+        self.cell.set_interest(self.cell.interest.get().without(Interest::WRITE));
+    }
+
+    /// Ends the watch and gives the object back; `connection_lost` is not called.
+    ///
+    /// # Errors
+    ///
+    /// [`LendError::Busy`] from inside a call of the object (return an error there instead), [`LendError::Gone`] if it ended before.
+    pub fn remove(&self) -> Result<D, LendError> {
+        let object = self.cell.object.try_borrow_mut().map_err(|_| LendError::Busy)?.take();
+        let object = object.ok_or(LendError::Gone)?;
+        self.cell.detach();
+        Ok(object)
+    }
+
+    /// Lends the object, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`LendError::Busy`] from inside a call of the object, [`LendError::Gone`] after its end; `f` is dropped uncalled.
+    pub fn try_with<R>(&self, f: impl FnOnce(&mut D, &Self) -> R) -> Result<R, LendError> {
+        /// Makes the kernel's side agree with what `f` did to the interest, also if it panics.
+        struct Settle<'a, D: Descriptor>(&'a Rc<WatchCell<D>>);
+        impl<D: Descriptor> Drop for Settle<'_, D> {
+            fn drop(&mut self) {
+                self.0.settle();
+            }
+        }
+        drop(self.cell.object.try_borrow_mut().map_err(|_| LendError::Busy)?);
+        let _settle = Settle(&self.cell); // Declared first, so dropped after the borrow has ended.
+        let mut object = self.cell.object.borrow_mut();
+        let object = object.as_mut().ok_or(LendError::Gone)?;
+        Ok(f(object, self))
+    }
+
+    /// Calls `f` with the object after the present call has returned, in order with other notifications; drops it if the object is gone
+    /// by then. A panic of `f` ends the watch.
+    pub fn post(&self, f: impl FnOnce(&mut D, &Self) + 'static) {
+        let cell = Rc::clone(&self.cell);
+        self.cell.reactor.notify(move |_| {
+            cell.call(|object, watch| {
+                f(object, watch);
+                Ok(())
+            });
+            cell.settle();
+        });
+    }
+
+    /// Whether the object is watched or held: not ended and not removed.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.cell.hold.get() != Hold::Ended
+    }
+
+    /// This watch, without its type.
+    #[must_use]
+    pub fn any(&self) -> AnyWatch {
+        AnyWatch { object: Rc::clone(&self.cell) as Rc<dyn WatchObject> }
+    }
+}
+
+impl<D: Descriptor> Clone for Watch<D> {
+    fn clone(&self) -> Self {
+        Self { cell: Rc::clone(&self.cell) }
+    }
+}
+
+impl<D: Descriptor> WatchCell<D> {
+    /// Registers a new object. `clash` says that our table has an owner of the number already.
+    fn begin(self: &Rc<Self>, interest: Interest, clash: bool) -> io::Result<()> {
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, ReactorGone);
+        let kernel = self.reactor.kernel().ok_or_else(gone)?;
+        kernel.descriptors()?;
+        let token = self.reactor.register(Rc::clone(self) as Rc<dyn Source>).ok_or_else(gone)?;
+        self.token.set(Some(token));
+        let hold = self.hold_by_kernel(token, interest).and_then(|hold| match hold {
+            Hold::Always if clash => Err(already_watched(self.fd)),
+            hold => Ok(hold),
+        });
+        match hold {
+            Ok(hold) => {
+                self.hold.set(hold);
+                Ok(())
+            }
+            Err(error) => {
+                self.reactor.deregister(token);
+                Err(error)
+            }
+        }
+    }
+
+    fn hold_by_kernel(&self, token: Token, interest: Interest) -> io::Result<Hold> {
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, ReactorGone);
+        let kernel = self.reactor.kernel().ok_or_else(gone)?;
+        let polled = self.with_fd(|fd| kernel.descriptors()?.watch(fd, token, interest))?;
+        match polled {
+            Polled::Events => Ok(Hold::Events),
+            Polled::Never => {
+                self.reactor.again(token);
+                Ok(Hold::Always)
+            }
+        }
+    }
+
+    /// Calls `f` with the descriptor. Never while the object is being called: whoever calls it settles afterwards.
+    fn with_fd<R>(&self, f: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        match self.object.try_borrow() {
+            Ok(object) => match object.as_ref() {
+                Some(object) => f(object.as_fd()),
+                None => Err(io::Error::from(io::ErrorKind::NotFound)),
+            },
+            Err(_) => Err(io::Error::from(io::ErrorKind::WouldBlock)),
+        }
+    }
+
+    fn set_interest(self: &Rc<Self>, interest: Interest) {
+        let before = self.interest.replace(interest);
+        if before == interest || self.hold.get() == Hold::Ended {
+            return;
+        }
+        if self.object.try_borrow().is_err() {
+            return; // Inside a call of the object: `settle` follows when it returns.
+        }
+        self.settle();
+    }
+
+    /// Makes the kernel's side agree with the interest, and asks it to report again what is ready still.
+    fn settle(self: &Rc<Self>) {
+        let (Some(token), Some(kernel)) = (self.token.get(), self.reactor.kernel()) else { return };
+        let interest = self.interest.get();
+        let result = match (self.hold.get(), interest.is_none()) {
+            (Hold::Ended, _) | (Hold::Idle, true) => return,
+            (Hold::Idle, false) => self.hold_by_kernel(token, interest).map(|hold| self.hold.set(hold)),
+            (Hold::Events, true) => {
+                self.hold.set(Hold::Idle);
+                kernel.descriptors().and_then(|descriptors| descriptors.unwatch(self.fd))
+            }
+            (Hold::Events, false) => kernel
+                .descriptors()
+                .and_then(|descriptors| self.with_fd(|fd| descriptors.rearm(fd, token, interest))),
+            (Hold::Always, true) => {
+                self.hold.set(Hold::Idle);
+                Ok(())
+            }
+            (Hold::Always, false) => {
+                self.reactor.again(token);
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            let cell = Rc::clone(self);
+            self.reactor.notify(move |_| cell.lose(&CloseReason::from(error)));
+        }
+    }
+
+    /// Calls the object, then acts on what it answered.
+    fn call(self: &Rc<Self>, f: impl FnOnce(&mut D, &Watch<D>) -> Result<(), CloseReason>) -> bool {
+        let watch = Watch { cell: Rc::clone(self) };
+        let outcome = {
+            let Ok(mut slot) = self.object.try_borrow_mut() else { return false };
+            let Some(object) = slot.as_mut() else { return false };
+            self.reactor.guard("a watched object", || f(object, &watch))
+        };
+        match outcome {
+            Ok(Ok(())) => true,
+            Ok(Err(reason)) => {
+                self.lose(&reason);
+                false
+            }
+            Err(text) => {
+                self.lose(&CloseReason::panicked(text));
+                false
+            }
+        }
+    }
+
+    fn call_read(self: &Rc<Self>) -> bool {
+        let mut ended = false;
+        let alive = self.call(|object, watch| match object.do_read(watch) {
+            Err(CloseReason::Done) if object.is_half_closeable() => {
+                ended = true;
+                Ok(())
+            }
+            result => result,
+        });
+        if ended { self.end_reading() } else { alive }
+    }
+
+    /// The input ended for an object that goes on writing.
+    fn end_reading(self: &Rc<Self>) -> bool {
+        self.interest.set(self.interest.get().without(Interest::READ));
+        self.call(|object, watch| {
+            object.read_connection_lost(watch);
+            Ok(())
+        })
+    }
+
+    /// The other end is gone, and there is nothing to read (FDS-06).
+    fn hang_up(self: &Rc<Self>) {
+        if !self.interest.get().is_read() {
+            return self.lose(&CloseReason::from(io::Error::from(io::ErrorKind::BrokenPipe)));
+        }
+        let half = self.object.try_borrow().is_ok_and(|o| o.as_ref().is_some_and(D::is_half_closeable));
+        if half {
+            self.end_reading();
+        } else {
+            self.lose(&CloseReason::Done);
+        }
+    }
+
+    /// Ends the watch, tells the object why, and drops it.
+    fn lose(self: &Rc<Self>, reason: &CloseReason) {
+        let object = match self.object.try_borrow_mut() {
+            Ok(mut object) => object.take(),
+            Err(_) => return,
+        };
+        let Some(mut object) = object else { return };
+        self.detach();
+        let _ = self.reactor.guard("connection_lost of a watched object", || object.connection_lost(reason));
+        twistor_deferred::drop_contained(object);
+    }
+
+    /// Takes the watch out of the kernel and of our tables.
+    fn detach(&self) {
+        let hold = self.hold.replace(Hold::Ended);
+        if hold == Hold::Events {
+            if let Some(kernel) = self.reactor.kernel() {
+                // A descriptor that was closed behind our back is out of the poller already.
+                let _ = kernel.descriptors().and_then(|descriptors| descriptors.unwatch(self.fd));
+            }
+        }
+        if hold != Hold::Ended {
+            let mut descriptors = self.reactor.inner.descriptors.borrow_mut();
+            if descriptors.get(&self.fd).is_some_and(|holder| !holder.is_active()) {
+                descriptors.remove(&self.fd);
+            }
+        }
+        if let Some(token) = self.token.take() {
+            self.reactor.deregister(token);
+        }
+    }
+
+    fn dispatch(self: &Rc<Self>, readiness: Readiness) {
+        let interest = self.interest.get();
+        if interest.is_none() || self.hold.get() == Hold::Ended {
+            return;
+        }
+        if readiness.is_hang_up() && !readiness.has_data() {
+            self.hang_up();
+        } else {
+            let alive = !(interest.is_read() && readiness.is_readable()) || self.call_read();
+            // Asked anew: reading may have removed the interest.
+            if alive && self.interest.get().is_write() && readiness.is_writable() {
+                self.call(|object, watch| object.do_write(watch));
+            }
+        }
+        self.settle();
+    }
+}
+
+impl<D: Descriptor> Source for WatchCell<D> {
+    fn ready(self: Rc<Self>, _reactor: &ReactorHandle, readiness: Readiness) {
+        self.dispatch(readiness);
+    }
+
+    fn again(self: Rc<Self>, _reactor: &ReactorHandle) {
+        if let (Hold::Always, Some(token)) = (self.hold.get(), self.token.get()) {
+            self.dispatch(Readiness::new(token).readable().writable());
+        }
+    }
+
+    fn shut_down(self: Rc<Self>, _reactor: &ReactorHandle, reason: &CloseReason) {
+        self.lose(reason);
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Watch
+    }
+
+    fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any> {
+        self
+    }
+}
+
+impl<D: Descriptor> WatchObject for WatchCell<D> {
+    fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    fn interest(&self) -> Interest {
+        if self.hold.get() == Hold::Ended { Interest::NONE } else { self.interest.get() }
+    }
+
+    fn is_held(&self) -> bool {
+        self.hold.get() != Hold::Idle
+    }
+
+    fn is_active(&self) -> bool {
+        self.hold.get() != Hold::Ended
+    }
+
+    fn log_prefix(&self) -> String {
+        let prefix = || {
+            let object = self.object.try_borrow().ok()?;
+            let object = object.as_ref()?;
+            self.reactor.guard("log_prefix", || object.log_prefix()).ok()
+        };
+        prefix().unwrap_or_else(|| "-".to_owned())
+    }
+
+    fn drop_interest(self: Rc<Self>) {
+        self.set_interest(Interest::NONE);
+    }
+
+    fn vanish(self: Rc<Self>) {
+        self.hold.set(Hold::Idle); // Out of the poller by itself; the number is another's now.
+        let reactor = self.reactor.clone();
+        reactor.notify(move |_| {
+            let error = io::Error::new(
+                io::ErrorKind::NotFound,
+                "the descriptor was closed behind the reactor's back",
+            );
+            self.lose(&CloseReason::from(error));
+        });
+    }
+
+    fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any> {
+        self
+    }
+}
+
+impl AnyWatch {
+    /// The number of the descriptor.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.object.fd()
+    }
+
+    /// Whether it is watched for reading.
+    #[must_use]
+    pub fn is_reader(&self) -> bool {
+        self.object.interest().is_read()
+    }
+
+    /// Whether it is watched for writing.
+    #[must_use]
+    pub fn is_writer(&self) -> bool {
+        self.object.interest().is_write()
+    }
+
+    /// What the object calls itself in log lines; `-` while it is being called.
+    #[must_use]
+    pub fn log_prefix(&self) -> String {
+        self.object.log_prefix()
+    }
+
+    /// The watch with its type, if the object is a `D`.
+    #[must_use]
+    pub fn downcast<D: Descriptor>(&self) -> Option<Watch<D>> {
+        let any = Rc::clone(&self.object).as_any();
+        any.downcast::<WatchCell<D>>().ok().map(|cell| Watch { cell })
+    }
+
+    /// Whether the object is a `D`.
+    #[must_use]
+    pub fn is<D: Descriptor>(&self) -> bool {
+        self.downcast::<D>().is_some()
+    }
+}
+
+impl<D: Descriptor> fmt::Debug for Watch<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Watch(fd {}, {:?}, {:?})", self.cell.fd, self.cell.interest.get(), self.cell.hold.get())
+    }
+}
+
+impl fmt::Debug for AnyWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyWatch(fd {}, {:?})", self.fd(), self.object.interest())
+    }
+}
+
+impl<D> fmt::Debug for WatchError<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchError").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<D> fmt::Display for WatchError<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "watching the descriptor failed: {}", self.error)
+    }
+}
+
+impl<D> std::error::Error for WatchError<D> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
