@@ -1,0 +1,12 @@
+//! The side that connects.
+
+mod attempt;
+mod connector;
+mod once;
+mod options;
+
+pub use self::connector::{Connector, ConnectorState};
+pub use self::options::TcpClientOptions;
+
+pub(crate) use self::connector::connect;
+pub(crate) use self::once::connect_protocol;

@@ -1,0 +1,150 @@
+//! How the protocol is called, lent, and switched for another.
+
+use std::rc::Rc;
+
+use twistor_deferred::drop_contained;
+use twistor_reactor::{CloseReason, LendError};
+
+use super::extras::{Extras, Switch};
+use super::{Conn, FlushPlan, Transport};
+use crate::Protocol;
+use crate::closing::Input;
+use crate::protocol::AnyProtocol;
+
+impl Conn {
+    /// Calls the protocol from the loop, contains its panic, then does what had to wait for the end of the call: a switch of
+    /// protocols, new filters, the flush of what was written.
+    pub(super) fn call_protocol(self: &Rc<Self>, what: &str, f: impl FnOnce(&mut dyn AnyProtocol, &Transport)) {
+        let transport = Transport::new(Rc::clone(self));
+        let plan = self.flush.replace(FlushPlan::AfterCall);
+        let outcome = match self.slot.try_borrow_mut() {
+            Ok(mut slot) => match slot.as_mut() {
+                Some(protocol) => self.reactor.guard(what, || f(&mut **protocol, &transport)),
+                None => Ok(()),
+            },
+            Err(_) => Ok(()), // Lent further up: a reactor is being dropped from inside a `try_with`.
+        };
+        self.flush.set(if plan == FlushPlan::AfterCall { FlushPlan::None } else { plan });
+        if let Err(text) = outcome {
+            self.panicked(text);
+        }
+        self.after_call();
+    }
+
+    /// What a call may have left to do.
+    fn after_call(self: &Rc<Self>) {
+        if self.extras.borrow().is_some() {
+            self.take_in_filters();
+            self.finish_switch();
+        }
+        if self.outbox.borrow().is_some() || self.is_filtered() || self.state.get().waits_for_flush() {
+            self.flush_output();
+        }
+    }
+
+    /// A callback of this connection panicked: it ends, whatever it was about to end with.
+    pub(super) fn panicked(self: &Rc<Self>, text: String) {
+        if self.state.get().is_lost() {
+            return;
+        }
+        *self.reason.borrow_mut() = Some(CloseReason::panicked(text));
+        self.apply(Input::LoseConnection);
+    }
+
+    /// Ends the connection in order, with a reason.
+    pub(super) fn fail(self: &Rc<Self>, reason: CloseReason) {
+        if !self.state.get().is_over() {
+            self.reason.borrow_mut().get_or_insert(reason);
+        }
+        self.apply(Input::LoseConnection);
+    }
+
+    /// Lends the protocol as a `P`. Panics of `f` go on to the caller.
+    pub(super) fn lend<P: Protocol, R>(
+        self: &Rc<Self>,
+        epoch: u32,
+        f: impl FnOnce(&mut P, &Transport) -> R,
+    ) -> Result<R, LendError> {
+        let mut slot = self.slot.try_borrow_mut().map_err(|_| LendError::Busy)?;
+        let protocol = slot.as_mut().ok_or(LendError::Gone)?;
+        if self.epoch.get() != epoch {
+            return Err(LendError::Switched);
+        }
+        let protocol = (**protocol).as_any_mut().downcast_mut::<P>().ok_or(LendError::Switched)?;
+        Ok(f(protocol, &Transport::new(Rc::clone(self))))
+    }
+
+    /// Queues `f`; the connection's next data waits for it. Dropped uncalled after the loss or a switch.
+    pub(super) fn post<P: Protocol>(self: &Rc<Self>, epoch: u32, f: impl FnOnce(&mut P, &Transport) + 'static) {
+        if self.state.get().is_lost() {
+            return drop_contained(f);
+        }
+        self.posts.set(self.posts.get() + 1);
+        let conn = Rc::clone(self);
+        self.reactor.notify(move |_| {
+            conn.posts.set(conn.posts.get() - 1);
+            conn.in_span(|| conn.run_post(epoch, f));
+            conn.read_again_later();
+        });
+    }
+
+    fn run_post<P: Protocol>(self: &Rc<Self>, epoch: u32, f: impl FnOnce(&mut P, &Transport)) {
+        if self.epoch.get() != epoch || self.state.get().is_lost() {
+            return drop_contained(f);
+        }
+        self.call_protocol("a posted call", |protocol, transport| {
+            if let Some(protocol) = protocol.as_any_mut().downcast_mut::<P>() {
+                f(protocol, transport);
+            }
+        });
+    }
+
+    /// Has `next` take the slot when the present call returns. Gives the epoch it will have.
+    pub(super) fn switch(self: &Rc<Self>, next: Box<dyn AnyProtocol>, unread: &[u8]) -> u32 {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+        if self.state.get().is_over() {
+            drop_contained(next);
+            return self.epoch.get();
+        }
+        let switch = Switch { protocol: next, unread: unread.to_vec() };
+        let replaced = self.with_extras(|extras| extras.next.replace(switch));
+        drop_contained(replaced);
+        if self.slot.try_borrow_mut().is_ok() {
+            self.after_present_call(); // Nobody is calling the protocol, so nobody would come by.
+        }
+        self.epoch.get()
+    }
+
+    /// Queues `after_call`, with the next data held back until then.
+    pub(super) fn after_present_call(self: &Rc<Self>) {
+        self.posts.set(self.posts.get() + 1);
+        let conn = Rc::clone(self);
+        self.reactor.notify(move |_| {
+            conn.posts.set(conn.posts.get() - 1);
+            conn.in_span(|| conn.after_call());
+            conn.read_again_later();
+        });
+    }
+
+    fn finish_switch(self: &Rc<Self>) {
+        let Some(switch) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.next.take()) else { return };
+        if self.state.get().is_over() {
+            return drop_contained(switch.protocol); // The old one hears of the loss.
+        }
+        let former = match self.slot.try_borrow_mut() {
+            Ok(mut slot) => slot.replace(switch.protocol),
+            Err(_) => return drop_contained(switch.protocol),
+        };
+        drop_contained(former);
+        self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
+        if !switch.unread.is_empty() {
+            self.deliver_or_hold(&switch.unread);
+        }
+    }
+
+    /// Lends the extras, made if there are none. No user code may run in `f`.
+    pub(super) fn with_extras<R>(&self, f: impl FnOnce(&mut Extras) -> R) -> R {
+        let mut extras = self.extras.borrow_mut();
+        f(extras.get_or_insert_with(Box::default))
+    }
+}

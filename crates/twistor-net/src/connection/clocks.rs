@@ -1,0 +1,107 @@
+//! The idle time-out and the deadline of a close.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Conn;
+use super::extras::Idle;
+use crate::closing::{Input, State};
+use twistor_reactor::CloseReason;
+
+impl Conn {
+    /// Sets or clears the idle time-out, and gives the one before.
+    pub(super) fn set_timeout(self: &Rc<Self>, limit: Option<Duration>) -> Option<Duration> {
+        let before = self.extras.borrow_mut().as_mut().and_then(|extras| extras.idle.take());
+        if let Some(idle) = &before {
+            let _ = idle.call.cancel(); // Fired already, if this is its own callback.
+        }
+        if let Some(limit) = limit {
+            if !self.state.get().is_over() {
+                let call = self.call_when_idle(limit);
+                let last = self.reactor.now();
+                self.with_extras(|extras| extras.idle = Some(Idle { limit, last, call }));
+            }
+        }
+        before.map(|idle| idle.limit)
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.extras.borrow().as_ref()?.idle.as_ref().map(|idle| idle.limit)
+    }
+
+    /// Something came or was written. The timer finds out by itself when it fires: storing the time is all there is to do.
+    pub(super) fn note_activity(&self) {
+        if let Some(idle) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.idle.as_mut()) {
+            idle.last = self.reactor.now();
+        }
+    }
+
+    fn call_when_idle(self: &Rc<Self>, delay: Duration) -> twistor_reactor::DelayedCall {
+        let conn = Rc::downgrade(self);
+        self.reactor.call_later(delay, move || {
+            if let Some(conn) = conn.upgrade() {
+                conn.in_span(|| conn.idle_timer_fired());
+            }
+        })
+    }
+
+    fn idle_timer_fired(self: &Rc<Self>) {
+        let now = self.reactor.now();
+        let (limit, idle_for) = match self.extras.borrow().as_ref().and_then(|extras| extras.idle.as_ref()) {
+            Some(idle) => (idle.limit, now.saturating_duration_since(idle.last)),
+            None => return,
+        };
+        let expired = idle_for >= limit;
+        // A protocol that stays hears of it again after the same time.
+        let call = self.call_when_idle(if expired { limit } else { limit - idle_for });
+        self.with_extras(|extras| {
+            if let Some(idle) = extras.idle.as_mut() {
+                idle.call = call;
+                if expired {
+                    idle.last = now;
+                }
+            }
+        });
+        if expired && !self.state.get().is_over() {
+            self.call_protocol("timeout_connection", |p, transport| p.timeout_connection(transport));
+        }
+    }
+
+    /// A close that has to wait gets its deadline, once.
+    pub(super) fn limit_close(self: &Rc<Self>) {
+        if !matches!(self.state.get(), State::Closing | State::HalfClosing) {
+            return;
+        }
+        let (running, own) = match self.extras.borrow().as_ref() {
+            Some(extras) => (extras.close_timer.is_some(), extras.limits.close_timeout),
+            None => (false, None),
+        };
+        let Some(limit) = own.unwrap_or_else(|| self.context.limits.borrow().close_timeout) else { return };
+        if running {
+            return;
+        }
+        let conn = Rc::downgrade(self);
+        let timer = self.reactor.call_later(limit, move || {
+            if let Some(conn) = conn.upgrade() {
+                conn.in_span(|| conn.close_timer_fired(limit));
+            }
+        });
+        self.with_extras(|extras| extras.close_timer = Some(timer));
+    }
+
+    fn close_timer_fired(self: &Rc<Self>, limit: Duration) {
+        if self.state.get().waits_for_flush() {
+            *self.reason.borrow_mut() = Some(CloseReason::CloseTimedOut(limit));
+        }
+        self.apply(Input::Deadline);
+    }
+
+    pub(super) fn stop_clocks(&self) {
+        let mut extras = self.extras.borrow_mut();
+        let Some(extras) = extras.as_mut() else { return };
+        for timer in extras.close_timer.take().into_iter().chain(extras.idle.take().map(|idle| idle.call)) {
+            // The library's own closures hold weak handles: dropping them runs no code of the user's.
+            let _ = timer.cancel();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Carries out what the table of states says.
+
+use std::io;
+use std::rc::Rc;
+
+use twistor_deferred::drop_contained;
+use twistor_reactor::CloseReason;
+use twistor_reactor::kernel::StreamSocket;
+
+use super::{Conn, NOTE_END, ReadEdge, Reading, Transport};
+use crate::closing::{Input, State, step};
+
+impl Conn {
+    /// The one place where the state changes.
+    pub(super) fn apply(self: &Rc<Self>, input: Input) {
+        let (state, effects) = step(self.state.get(), input, self.reading.get() == Reading::Ended);
+        self.state.set(state);
+        if effects.stop_reading {
+            self.drop_held();
+        }
+        if effects.drop_output {
+            self.drop_output();
+        }
+        if effects.flush {
+            self.plan_flush();
+        }
+        if effects.send_fin {
+            self.send_fin();
+        }
+        if effects.reset {
+            let _ = self.with_socket(|socket| socket.reset_on_close());
+        }
+        if effects.tell_read {
+            self.call_protocol("read_connection_lost", |p, transport| p.read_connection_lost(transport));
+        }
+        if effects.tell_write {
+            self.call_protocol("write_connection_lost", |p, transport| p.write_connection_lost(transport));
+        }
+        if effects.queue_end {
+            self.queue_note(NOTE_END);
+        }
+        if effects.tell_lost {
+            self.tell_lost();
+        }
+        if effects.close {
+            self.close(state);
+        }
+    }
+
+    /// The socket reported an error: the connection is lost, unless its end is decided already.
+    pub(super) fn fail_socket(self: &Rc<Self>, error: io::Error) {
+        if !self.state.get().is_over() {
+            self.reason.borrow_mut().get_or_insert_with(|| CloseReason::from(error));
+        }
+        self.apply(Input::SocketFailed);
+    }
+
+    fn send_fin(self: &Rc<Self>) {
+        match self.with_socket(|socket| socket.shutdown_write()) {
+            Ok(()) => {}
+            // The peer has reset the connection meanwhile.
+            Err(error) if self.state.get().is_lost() => {
+                self.reason.borrow_mut().get_or_insert_with(|| CloseReason::from(error));
+                self.state.set(State::Lost);
+            }
+            Err(error) => self.fail_socket(error),
+        }
+    }
+
+    pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn StreamSocket) -> io::Result<R>) -> io::Result<R> {
+        match &*self.socket.borrow() {
+            Some(socket) => f(&**socket),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "the connection is lost")),
+        }
+    }
+
+    /// Tells producer, protocol and owner, in this order, and each whatever happened to the others.
+    fn tell_lost(self: &Rc<Self>) {
+        self.stop_clocks();
+        let reason = self.reason.borrow().clone().unwrap_or(CloseReason::Done);
+        *self.reason.borrow_mut() = Some(reason.clone());
+        let _ = self.host(); // Known afterwards too.
+        tracing::debug!(peer = %self.peer, %reason, "connection lost");
+        self.stop_producer();
+        let transport = Transport::new(Rc::clone(self));
+        if let Ok(mut slot) = self.slot.try_borrow_mut() {
+            if let Some(protocol) = slot.as_mut() {
+                let _ = self.reactor.guard("connection_lost", || protocol.connection_lost(&transport, &reason));
+            }
+        }
+        let protocol = self.slot.try_borrow_mut().ok().and_then(|mut slot| slot.take());
+        drop_contained(protocol);
+        let owner = self.owner.borrow_mut().take();
+        if let Some(owner) = owner {
+            owner.connection_lost(&reason);
+        }
+        let extras = self.extras.borrow_mut().take();
+        drop_contained(extras);
+    }
+
+    /// Lets go of the socket and of the place in the reactor's table.
+    fn close(self: &Rc<Self>, state: State) {
+        let socket = self.socket.borrow_mut().take();
+        let Some(token) = self.token.take() else { return drop(socket) };
+        match (socket, state) {
+            // The state is asked anew: the FIN may have failed.
+            (Some(socket), State::Lingering) if self.state.get() == State::Lingering => {
+                let unread = self.read_edge.get() != ReadEdge::Idle;
+                self.context.lingerers.add(&self.reactor, token, socket, unread);
+            }
+            (socket, _) => {
+                drop(self.reactor.deregister(token));
+                drop(socket);
+            }
+        }
+        self.state.set(State::Lost);
+    }
+}

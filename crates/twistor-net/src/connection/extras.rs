@@ -1,0 +1,83 @@
+//! What few connections need, in a box of its own, so that the others stay small.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use twistor_reactor::{DelayedCall, Moment};
+
+use super::outbox::Outbox;
+use super::stack::{Incoming, Layer};
+use crate::protocol::AnyProtocol;
+use crate::{Producer, ProducerKind};
+
+/// Bytes that may wait to be sent before the writer is asked to hold on.
+pub(crate) const HIGH_WATER: usize = 65_536;
+/// Bytes that may still wait when the writer is asked to go on.
+pub(crate) const LOW_WATER: usize = 0;
+
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(super) limits: WriteLimits,
+    /// Written by the protocol, not yet seen by the filters.
+    pub(super) plain: Outbox,
+    /// Came through the filters while reading was paused.
+    pub(super) held: Vec<u8>,
+    pub(super) layers: Vec<Layer>,
+    /// How many layers there are, those that are at work (and out of `layers`) included.
+    pub(super) depth: usize,
+    pub(super) incoming: Vec<Incoming>,
+    /// Whether the layers were told of the close.
+    pub(super) closing_told: bool,
+    pub(super) producer: Option<ProducerEntry>,
+    pub(super) idle: Option<Idle>,
+    pub(super) close_timer: Option<DelayedCall>,
+    pub(super) next: Option<Switch>,
+}
+
+/// The marks, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct WriteLimits {
+    pub(super) high: usize,
+    pub(super) low: usize,
+    pub(super) max_write_buffer: Option<usize>,
+    /// `None` for the reactor-wide default.
+    pub(super) close_timeout: Option<Option<Duration>>,
+}
+
+impl Default for WriteLimits {
+    fn default() -> Self {
+        Self { high: HIGH_WATER, low: LOW_WATER, max_write_buffer: None, close_timeout: None }
+    }
+}
+
+/// A registered producer. It stays in its cell while it is called.
+pub(super) struct ProducerEntry {
+    pub(super) kind: ProducerKind,
+    pub(super) object: Rc<RefCell<Box<dyn Producer>>>,
+    pub(super) told: ProducerState,
+}
+
+/// What a producer was told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProducerState {
+    /// Push: it runs. Pull: it was asked and has not answered, or nothing was sent since.
+    Running,
+    /// Push: it was paused.
+    Paused,
+    /// Pull: it is to be asked for a piece.
+    Due,
+}
+
+/// The idle time-out.
+pub(super) struct Idle {
+    pub(super) limit: Duration,
+    pub(super) last: Moment,
+    pub(super) call: DelayedCall,
+}
+
+/// A protocol that is about to take the slot.
+pub(super) struct Switch {
+    pub(super) protocol: Box<dyn AnyProtocol>,
+    pub(super) unread: Vec<u8>,
+}

@@ -1,0 +1,289 @@
+//! One connection: a socket, a stack of filters, one front that users hold, one slot with a protocol.
+//!
+//! [`Conn`] is all of that, shared by the reactor's table and by the handles. Its parts, in reading order:
+//!
+//! - `reading`: readiness to `data_received`
+//! - `writing`: `write` to the socket, gathered in an `Outbox`
+//! - `ending`: carries out what the table in `closing` says
+//! - `calling`: how the protocol is called, lent and switched
+//! - `flow`: pause and resume, of the protocol's writing and of producers
+//! - `stack`: the filters
+//! - `clocks`: the idle time-out and the deadline of a close
+//! - `linger`: sockets that outlive their connection
+//!
+//! No cell is borrowed while user code runs, but for the slot of the protocol that is being called.
+
+mod calling;
+mod clocks;
+mod ending;
+mod extras;
+mod flow;
+mod handle;
+mod linger;
+mod outbox;
+mod reading;
+mod stack;
+mod transport;
+mod writing;
+
+pub use self::handle::{Connection, RemoteConnection};
+pub use self::transport::Transport;
+
+pub(crate) use self::linger::Lingerers;
+pub(crate) use self::outbox::Outbox;
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use twistor_reactor::kernel::{Readiness, StreamSocket, Token};
+use twistor_reactor::sources::{Note, Source, SourceKind};
+use twistor_reactor::{CloseReason, ReactorHandle};
+
+use self::extras::Extras;
+use self::flow::Pressure;
+use crate::closing::{Input, State};
+use crate::context::NetContext;
+use crate::protocol::AnyProtocol;
+
+/// Who made a connection, and hears of its end after the protocol did.
+pub(crate) trait Owner {
+    /// The connection is lost; its protocol has been told.
+    fn connection_lost(self: Rc<Self>, reason: &CloseReason);
+}
+
+/// A connection. See the [module](self).
+pub(crate) struct Conn {
+    reactor: ReactorHandle,
+    context: Rc<NetContext>,
+    token: Cell<Option<Token>>,
+    state: Cell<State>,
+    /// Why it ends, once that is decided.
+    reason: RefCell<Option<CloseReason>>,
+    socket: RefCell<Option<Box<dyn StreamSocket>>>,
+    /// The protocol. Borrowed while it is called, and only through `try_borrow_mut`.
+    slot: RefCell<Option<Box<dyn AnyProtocol>>>,
+    /// How many protocols had the slot before: a handle made for one of those finds it `Switched`.
+    epoch: Cell<u32>,
+    reading: Cell<Reading>,
+    read_edge: Cell<ReadEdge>,
+    write_edge: Cell<WriteEdge>,
+    flush: Cell<FlushPlan>,
+    pressure: Cell<Pressure>,
+    /// Whether the table of sources will call `again`.
+    again: Cell<bool>,
+    /// Posts that wait for their turn: the next data comes after them.
+    posts: Cell<u32>,
+    /// What waits for the socket; `None` while that is nothing.
+    outbox: RefCell<Option<Box<Outbox>>>,
+    /// What few connections need.
+    extras: RefCell<Option<Box<Extras>>>,
+    owner: RefCell<Option<Rc<dyn Owner>>>,
+    span: RefCell<Option<Box<tracing::Span>>>,
+    peer: SocketAddr,
+    host: OnceCell<SocketAddr>,
+}
+
+/// Whether the user wants to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Flowing,
+    Paused,
+    /// The peer's FIN was read: there is nothing more to come.
+    Ended,
+}
+
+/// What the last event on the reading side leaves to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ReadEdge {
+    /// Nothing: an event will come.
+    Idle,
+    /// Read until the kernel says that nothing is left.
+    Ready,
+    /// As `Ready`, and the event said more than "data": read until the end or `WouldBlock`, whatever a short read seems to say.
+    Final,
+}
+
+/// Whether the socket takes bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WriteEdge {
+    Open,
+    /// It said `WouldBlock`: an event will come.
+    Blocked,
+}
+
+/// When the next flush comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FlushPlan {
+    None,
+    /// In the flush phase of the turn.
+    Queued,
+    /// When the callback that is being made returns.
+    AfterCall,
+}
+
+/// The notifications that a connection queues for itself.
+const NOTE_END: Note = Note(0);
+const NOTE_FLOW: Note = Note(1);
+
+impl Conn {
+    pub(crate) fn new(
+        reactor: &ReactorHandle,
+        context: Rc<NetContext>,
+        socket: Box<dyn StreamSocket>,
+        peer: SocketAddr,
+        protocol: Box<dyn AnyProtocol>,
+        owner: Option<Rc<dyn Owner>>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            reactor: reactor.clone(),
+            context,
+            token: Cell::new(None),
+            state: Cell::new(State::Connecting),
+            reason: RefCell::new(None),
+            socket: RefCell::new(Some(socket)),
+            slot: RefCell::new(Some(protocol)),
+            epoch: Cell::new(0),
+            reading: Cell::new(Reading::Flowing),
+            read_edge: Cell::new(ReadEdge::Idle),
+            write_edge: Cell::new(WriteEdge::Open),
+            flush: Cell::new(FlushPlan::None),
+            pressure: Cell::new(Pressure::Flowing),
+            again: Cell::new(false),
+            posts: Cell::new(0),
+            outbox: RefCell::new(None),
+            extras: RefCell::new(None),
+            owner: RefCell::new(owner),
+            span: RefCell::new(None),
+            peer,
+            host: OnceCell::new(),
+        })
+    }
+
+    /// Takes its place in the reactor's table and registers the socket with the kernel.
+    pub(crate) fn register(self: &Rc<Self>) -> std::io::Result<()> {
+        let gone = || std::io::Error::new(std::io::ErrorKind::NotConnected, twistor_reactor::ReactorGone);
+        let token = self.reactor.register(Rc::clone(self) as Rc<dyn Source>).ok_or_else(gone)?;
+        self.token.set(Some(token));
+        match &*self.socket.borrow() {
+            Some(socket) => socket.register(token),
+            None => Err(gone()),
+        }
+    }
+
+    /// Takes the place of the attempt that led to this connection, whose socket is registered already.
+    pub(crate) fn take_place(self: &Rc<Self>, token: Token) {
+        self.token.set(Some(token));
+        if let Ok(attempt) = self.reactor.replace(token, Rc::clone(self) as Rc<dyn Source>) {
+            drop(attempt);
+        }
+    }
+
+    /// Makes the span that the log lines of this connection's callbacks are in, if somebody listens.
+    pub(crate) fn make_span(&self, suffix: impl FnOnce() -> String) {
+        if !tracing::enabled!(target: "twistor::connection", tracing::Level::INFO) {
+            return;
+        }
+        let prefix = match self.slot.try_borrow().as_deref() {
+            Ok(Some(protocol)) => self.reactor.guard("log_prefix", || protocol.log_prefix()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let suffix = suffix();
+        let span = tracing::info_span!(target: "twistor::connection", "connection", system = %format_args!("{prefix},{suffix}"));
+        *self.span.borrow_mut() = Some(Box::new(span));
+    }
+
+    /// Runs `f`, a dispatch of the reactor's, inside the connection's span.
+    fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
+        let span = self.span.borrow().as_deref().cloned();
+        match span {
+            Some(span) => span.in_scope(f),
+            None => f(),
+        }
+    }
+
+    /// Calls `connection_made`. `registered` is what registering the socket answered: a socket that the poller refuses is lost.
+    pub(crate) fn announce(self: &Rc<Self>, registered: std::io::Result<()>) {
+        self.in_span(|| {
+            tracing::debug!(peer = %self.peer, "connection made");
+            self.apply(Input::Announce);
+            self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
+            if let Err(error) = registered {
+                self.fail_socket(error);
+            }
+        });
+    }
+
+    /// The address of this end, asked for once.
+    fn host(&self) -> Option<SocketAddr> {
+        if let Some(host) = self.host.get() {
+            return Some(*host);
+        }
+        let host = self.socket.borrow().as_ref()?.local().ok()?;
+        Some(*self.host.get_or_init(|| host))
+    }
+
+    /// The address of this end, known without asking.
+    pub(crate) fn set_host(&self, host: SocketAddr) {
+        let _ = self.host.set(host);
+    }
+
+    /// Asks the protocol to come to an end.
+    pub(crate) fn request_close(self: &Rc<Self>) {
+        if !self.state.get().is_over() {
+            self.in_span(|| self.call_protocol("close_requested", |p, transport| p.close_requested(transport)));
+        }
+    }
+
+    pub(crate) fn is_owned_by(&self, owner: *const ()) -> bool {
+        self.owner.borrow().as_ref().is_some_and(|mine| std::ptr::addr_eq(Rc::as_ptr(mine), owner))
+    }
+
+    fn queue_note(self: &Rc<Self>, note: Note) {
+        self.reactor.notify_source(Rc::clone(self) as Rc<dyn Source>, note);
+    }
+}
+
+impl Source for Conn {
+    fn ready(self: Rc<Self>, _reactor: &ReactorHandle, readiness: Readiness) {
+        self.in_span(|| {
+            self.note_readiness(readiness);
+            self.pump();
+        });
+    }
+
+    fn again(self: Rc<Self>, _reactor: &ReactorHandle) {
+        self.again.set(false);
+        self.in_span(|| self.pump());
+    }
+
+    fn flush(self: Rc<Self>, _reactor: &ReactorHandle) {
+        self.flush.set(FlushPlan::None);
+        self.in_span(|| self.flush_output());
+    }
+
+    fn notified(self: Rc<Self>, _reactor: &ReactorHandle, note: Note) {
+        self.in_span(|| match note {
+            NOTE_END => self.apply(Input::EndOfTurn),
+            NOTE_FLOW => self.tell_flow(),
+            Note(other) => debug_assert!(false, "no such note: {other}"),
+        });
+    }
+
+    fn shut_down(self: Rc<Self>, _reactor: &ReactorHandle, reason: &CloseReason) {
+        self.in_span(|| {
+            self.reason.borrow_mut().get_or_insert_with(|| reason.clone());
+            self.flush_output(); // What the socket takes now leaves; the rest is lost.
+            self.apply(Input::ReactorEnds);
+        });
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Connection
+    }
+
+    fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

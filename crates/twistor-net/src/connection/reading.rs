@@ -1,0 +1,147 @@
+//! From readiness to `data_received`.
+
+use std::io;
+use std::rc::Rc;
+
+use twistor_reactor::kernel::{Readiness, Received, ReceivedData};
+
+use super::{Conn, ReadEdge, Reading, WriteEdge};
+use crate::closing::Input;
+
+impl Conn {
+    /// Remembers what an event said. Acting on it is `pump`'s.
+    pub(super) fn note_readiness(self: &Rc<Self>, readiness: Readiness) {
+        if readiness.is_writable() {
+            self.write_edge.set(WriteEdge::Open);
+        }
+        if readiness.is_readable() {
+            let edge = if readiness.is_final() { ReadEdge::Final } else { ReadEdge::Ready };
+            self.read_edge.set(self.read_edge.get().max(edge));
+        }
+        // Who does not read would not hear of a reset: it is asked for (R4).
+        if readiness.is_error() && !self.wants_to_read() {
+            self.fetch_error();
+        }
+    }
+
+    /// One read and one send, as far as both are wanted and possible; the rest waits for the next turn, so that nobody starves.
+    pub(super) fn pump(self: &Rc<Self>) {
+        if self.wants_to_read() && self.posts.get() == 0 {
+            self.release_held();
+        }
+        if self.wants_to_read() && self.read_edge.get() != ReadEdge::Idle {
+            if self.posts.get() == 0 {
+                self.read_once();
+            }
+            self.read_again_later();
+        }
+        if self.has_producer() {
+            self.tell_producer();
+        }
+        if self.outbox.borrow().is_some() || self.state.get().waits_for_flush() {
+            self.flush_output();
+        }
+    }
+
+    fn wants_to_read(&self) -> bool {
+        self.reading.get() == Reading::Flowing && self.state.get().reads()
+    }
+
+    /// What an edge left unread is asked for again: no further event will come for it.
+    pub(super) fn read_again_later(self: &Rc<Self>) {
+        if self.wants_to_read() && self.read_edge.get() != ReadEdge::Idle {
+            self.come_again();
+        }
+    }
+
+    /// Has `again` called in the next dispatch, once.
+    pub(super) fn come_again(&self) {
+        if let Some(token) = self.token.get() {
+            if !self.again.replace(true) {
+                self.reactor.again(token);
+            }
+        }
+    }
+
+    /// One `recv` into the reactor's buffer, and one `data_received`.
+    fn read_once(self: &Rc<Self>) {
+        self.reactor.clone().with_scratch(|scratch| {
+            let received = match &*self.socket.borrow() {
+                Some(socket) => socket.recv(scratch),
+                None => return,
+            };
+            match received {
+                Ok(received) if received.is_empty() => self.read_end(),
+                Ok(Received { data, drained }) => {
+                    if drained && self.read_edge.get() != ReadEdge::Final {
+                        self.read_edge.set(ReadEdge::Idle);
+                    }
+                    match &data {
+                        ReceivedData::Scratch(len) => self.received(&scratch[..*len]),
+                        ReceivedData::Own(bytes) => self.received(bytes),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.read_edge.set(ReadEdge::Idle),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.fail_socket(error),
+            }
+        });
+    }
+
+    /// Bytes came from the socket.
+    fn received(self: &Rc<Self>, data: &[u8]) {
+        self.reactor.count_received(data.len());
+        self.note_activity();
+        if self.is_filtered() {
+            self.filter_received(data);
+        } else {
+            self.deliver(data);
+        }
+    }
+
+    /// Bytes for the protocol.
+    pub(super) fn deliver(self: &Rc<Self>, data: &[u8]) {
+        self.call_protocol("data_received", |protocol, transport| protocol.data_received(transport, data));
+    }
+
+    /// The peer's FIN.
+    fn read_end(self: &Rc<Self>) {
+        self.read_edge.set(ReadEdge::Idle);
+        if self.is_filtered() {
+            self.filter_read_end();
+        }
+        self.reading.set(Reading::Ended);
+        self.apply(Input::PeerFin);
+    }
+
+    /// The event said that an error waits.
+    fn fetch_error(self: &Rc<Self>) {
+        if self.state.get().is_over() {
+            return;
+        }
+        let error = match &*self.socket.borrow() {
+            Some(socket) => socket.take_error(),
+            None => return,
+        };
+        if let Ok(Some(error)) | Err(error) = error {
+            self.fail_socket(error);
+        }
+    }
+
+    /// Reads no more until `resume_reading`.
+    pub(super) fn pause_reading(&self) {
+        if self.reading.get() == Reading::Flowing {
+            self.reading.set(Reading::Paused);
+        }
+    }
+
+    pub(super) fn resume_reading(self: &Rc<Self>) {
+        if self.reading.get() == Reading::Paused {
+            self.reading.set(Reading::Flowing);
+            if self.has_held() {
+                self.come_again();
+            }
+            self.read_again_later();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The filters of a connection, and the way of the bytes through them.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use twistor_deferred::drop_contained;
+use twistor_reactor::{CloseReason, DelayedCall};
+
+use super::outbox::Outbox;
+use super::{Conn, Reading};
+use crate::filter::{Filter, FilterIo};
+
+/// One filter in its place: number 0 is next to the socket.
+pub(super) struct Layer {
+    filter: Box<dyn Filter>,
+    timer: Option<DelayedCall>,
+}
+
+/// A filter that is to be put in place when the present call returns.
+pub(super) struct Incoming {
+    filter: Box<dyn Filter>,
+    /// Written before it: goes through the filters that were there alone.
+    before: Outbox,
+    /// Received before it: goes through this one too.
+    unread: Vec<u8>,
+}
+
+/// What there is to tell a filter.
+enum Step {
+    Opened,
+    Received(Vec<u8>),
+    Written(Vec<u8>),
+    ReadClosed,
+    Closing,
+    Timer,
+}
+
+/// What came out of a walk through the stack.
+#[derive(Default)]
+struct Yield {
+    up: Vec<u8>,
+    down: Vec<u8>,
+    failed: Option<CloseReason>,
+}
+
+impl Conn {
+    pub(super) fn is_filtered(&self) -> bool {
+        self.extras.borrow().as_ref().is_some_and(|extras| extras.depth > 0 || !extras.incoming.is_empty())
+    }
+
+    /// Puts a filter on top of the stack, between what is there and the protocol, when the present call returns.
+    pub(super) fn push_filter(self: &Rc<Self>, filter: Box<dyn Filter>, unread: &[u8]) {
+        if self.state.get().is_over() {
+            return drop_contained(filter);
+        }
+        self.with_extras(|extras| {
+            let before = std::mem::take(&mut extras.plain);
+            extras.incoming.push(Incoming { filter, before, unread: unread.to_vec() });
+        });
+        if self.slot.try_borrow_mut().is_ok() {
+            self.after_present_call();
+        }
+    }
+
+    /// Puts the filters in place that were pushed during the call.
+    pub(super) fn take_in_filters(self: &Rc<Self>) {
+        loop {
+            let next = match self.extras.borrow_mut().as_mut() {
+                Some(extras) if !extras.incoming.is_empty() => extras.incoming.remove(0),
+                _ => return,
+            };
+            let Incoming { filter, mut before, unread } = next;
+            for piece in before.take() {
+                self.walk_down(&piece);
+            }
+            let at = self.with_extras(|extras| {
+                extras.layers.push(Layer { filter, timer: None });
+                extras.depth += 1;
+                extras.depth - 1
+            });
+            self.walk(vec![(at, Step::Opened)]);
+            if !unread.is_empty() {
+                self.walk(vec![(at, Step::Received(unread))]);
+            }
+        }
+    }
+
+    /// Bytes from the socket.
+    pub(super) fn filter_received(self: &Rc<Self>, data: &[u8]) {
+        self.walk(vec![(0, Step::Received(data.to_vec()))]);
+    }
+
+    /// What the protocol has written since the last flush; then, if it is time, the word of the close.
+    pub(super) fn filter_written(self: &Rc<Self>) {
+        let plain = match self.extras.borrow_mut().as_mut() {
+            Some(extras) if extras.incoming.is_empty() => extras.plain.take(),
+            _ => return, // A filter is about to come: what waits is sorted then.
+        };
+        for piece in plain {
+            self.walk_down(&piece);
+        }
+        if self.state.get().waits_for_flush() && !self.has_producer() {
+            self.tell_filters_of_close();
+        }
+    }
+
+    fn walk_down(self: &Rc<Self>, data: &[u8]) {
+        match self.depth().checked_sub(1) {
+            Some(top) => self.walk(vec![(top, Step::Written(data.to_vec()))]),
+            None => self.with_outbox(|outbox| outbox.push(data)),
+        }
+    }
+
+    fn tell_filters_of_close(self: &Rc<Self>) {
+        let told = self.with_extras(|extras| std::mem::replace(&mut extras.closing_told, true));
+        if !told {
+            self.walk((0..self.depth()).rev().map(|at| (at, Step::Closing)).collect());
+        }
+    }
+
+    pub(super) fn filter_read_end(self: &Rc<Self>) {
+        self.walk((0..self.depth()).map(|at| (at, Step::ReadClosed)).collect());
+    }
+
+    fn filter_timer(self: &Rc<Self>, at: usize) {
+        if self.state.get().is_over() {
+            return;
+        }
+        self.in_span(|| {
+            self.walk(vec![(at, Step::Timer)]);
+            self.flush_output();
+        });
+    }
+
+    /// Whether a filter needs time before the FIN.
+    pub(super) fn filters_hold_close(self: &Rc<Self>) -> bool {
+        let layers = self.take_layers();
+        let hold = layers
+            .iter()
+            .any(|layer| self.reactor.guard("is_closing of a filter", || layer.filter.is_closing()).unwrap_or(false));
+        self.restore_layers(layers);
+        hold
+    }
+
+    fn depth(&self) -> usize {
+        self.extras.borrow().as_ref().map_or(0, |extras| extras.depth)
+    }
+
+    fn take_layers(&self) -> Vec<Layer> {
+        self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.layers)).unwrap_or_default()
+    }
+
+    fn restore_layers(&self, layers: Vec<Layer>) {
+        if layers.is_empty() {
+            return;
+        }
+        let mut extras = self.extras.borrow_mut();
+        match extras.as_mut() {
+            Some(extras) => extras.layers = layers,
+            None => {
+                drop(extras); // The connection was lost meanwhile.
+                drop_contained(layers);
+            }
+        }
+    }
+
+    /// Tells the steps to their filters, one after another, each with all that follows from it, then hands on what came out.
+    fn walk(self: &Rc<Self>, steps: Vec<(usize, Step)>) {
+        let mut layers = self.take_layers();
+        let mut out = Yield::default();
+        let mut outcome = Ok(());
+        for (at, step) in steps {
+            outcome = self.follow(&mut layers, at, step, &mut out);
+            if outcome.is_err() || out.failed.is_some() {
+                break;
+            }
+        }
+        self.restore_layers(layers);
+        if !out.down.is_empty() {
+            self.with_outbox(|outbox| outbox.push(&out.down));
+            self.plan_flush();
+        }
+        if !out.up.is_empty() {
+            self.deliver_or_hold(&out.up);
+        }
+        if let Err(text) = outcome {
+            self.panicked(text);
+        } else if let Some(reason) = out.failed {
+            self.fail(reason);
+        }
+    }
+
+    /// One step, and the bytes that it sets going, until they have left the stack at either end.
+    fn follow(
+        self: &Rc<Self>,
+        layers: &mut [Layer],
+        at: usize,
+        step: Step,
+        out: &mut Yield,
+    ) -> Result<(), String> {
+        let mut queue = VecDeque::from([(at, step)]);
+        while let Some((at, step)) = queue.pop_front() {
+            let Some(layer) = layers.get_mut(at) else { continue };
+            let mut io = FilterIo::at(self.reactor.now());
+            self.reactor.guard("a filter", || tell(&mut *layer.filter, &step, &mut io))?;
+            self.keep_timer(layer, at, &io);
+            if !io.down.is_empty() {
+                match at.checked_sub(1) {
+                    Some(below) => queue.push_back((below, Step::Written(io.down))),
+                    None => out.down.append(&mut io.down),
+                }
+            }
+            if !io.up.is_empty() {
+                if at + 1 < layers.len() {
+                    queue.push_back((at + 1, Step::Received(io.up)));
+                } else {
+                    out.up.append(&mut io.up);
+                }
+            }
+            if let Some(reason) = io.failed {
+                out.failed.get_or_insert(reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_timer(self: &Rc<Self>, layer: &mut Layer, at: usize, io: &FilterIo) {
+        let Some(deadline) = io.wake else { return };
+        if let Some(timer) = layer.timer.take() {
+            let _ = timer.cancel(); // It may have fired: then this is the next one.
+        }
+        let conn = Rc::downgrade(self);
+        let delay = deadline.saturating_duration_since(self.reactor.now());
+        layer.timer = Some(self.reactor.call_later(delay, move || {
+            if let Some(conn) = conn.upgrade() {
+                conn.filter_timer(at);
+            }
+        }));
+    }
+
+    /// Bytes for the protocol that may have paused meanwhile.
+    pub(super) fn deliver_or_hold(self: &Rc<Self>, data: &[u8]) {
+        if !self.state.get().reads() {
+            return;
+        }
+        let hold = self.reading.get() == Reading::Paused || self.has_held();
+        if hold {
+            self.with_extras(|extras| extras.held.extend_from_slice(data));
+        } else {
+            self.deliver(data);
+        }
+    }
+
+    pub(super) fn has_held(&self) -> bool {
+        self.extras.borrow().as_ref().is_some_and(|extras| !extras.held.is_empty())
+    }
+
+    /// Delivers what was held back during a pause.
+    pub(super) fn release_held(self: &Rc<Self>) {
+        let held = match self.extras.borrow_mut().as_mut() {
+            Some(extras) if !extras.held.is_empty() => std::mem::take(&mut extras.held),
+            _ => return,
+        };
+        self.deliver(&held);
+    }
+
+    pub(super) fn drop_held(&self) {
+        if let Some(extras) = self.extras.borrow_mut().as_mut() {
+            extras.held = Vec::new();
+        }
+    }
+}
+
+fn tell(filter: &mut dyn Filter, step: &Step, io: &mut FilterIo) {
+    match step {
+        Step::Opened => filter.opened(io),
+        Step::Received(data) => filter.received(io, data),
+        Step::Written(data) => filter.written(io, data),
+        Step::ReadClosed => filter.read_closed(io),
+        Step::Closing => filter.closing(io),
+        Step::Timer => filter.timer(io),
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            let _ = timer.cancel();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! From `write` to the socket.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use twistor_reactor::CloseReason;
+use twistor_reactor::sources::Source;
+
+use super::{Conn, FlushPlan, Outbox, WriteEdge};
+use crate::Flow;
+use crate::closing::Input;
+
+/// How long to wait after `ENOBUFS` (the system is short of memory for packets), for which no event is promised.
+const NO_BUFFERS_RETRY: Duration = Duration::from_millis(10);
+
+impl Conn {
+    /// Queues bytes with `push`, if writes are still taken.
+    pub(super) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
+        if !self.state.get().takes_writes(self.has_producer()) {
+            return Flow::Closed;
+        }
+        if len > 0 {
+            self.reactor.count_gathered(len);
+            self.note_activity();
+            if self.is_filtered() {
+                self.with_extras(|extras| push(&mut extras.plain));
+            } else {
+                self.with_outbox(push);
+            }
+            self.plan_flush();
+        }
+        self.check_marks()
+    }
+
+    /// Lends the outbox, made (or taken from the pool) if there is none.
+    pub(super) fn with_outbox(&self, f: impl FnOnce(&mut Outbox)) {
+        let mut outbox = self.outbox.borrow_mut();
+        f(outbox.get_or_insert_with(|| self.context.take_outbox()));
+    }
+
+    pub(super) fn write_bytes(self: &Rc<Self>, data: Bytes) -> Flow {
+        self.write(data.len(), |outbox| outbox.push_bytes(data))
+    }
+
+    /// Bytes that wait, gathered and queued.
+    pub(super) fn pending(&self) -> usize {
+        let queued = self.outbox.borrow().as_ref().map_or(0, |outbox| outbox.len());
+        queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len())
+    }
+
+    /// Has what was gathered flushed: when the present callback of this connection returns, or in the flush phase.
+    pub(super) fn plan_flush(self: &Rc<Self>) {
+        if self.flush.get() == FlushPlan::None {
+            self.flush.set(FlushPlan::Queued);
+            self.reactor.flush_later(Rc::clone(self) as Rc<dyn Source>);
+        }
+    }
+
+    /// One send of what waits. Never called from inside a call of the user's.
+    pub(super) fn flush_output(self: &Rc<Self>) {
+        if self.state.get().is_over() {
+            return;
+        }
+        if self.is_filtered() {
+            self.filter_written();
+        }
+        if self.write_edge.get() == WriteEdge::Open && self.outbox.borrow().is_some() {
+            self.send_once();
+        }
+        if self.state.get().is_over() {
+            return; // The send failed.
+        }
+        self.drained();
+    }
+
+    fn send_once(self: &Rc<Self>) {
+        let sent = {
+            let (socket, outbox) = (self.socket.borrow(), self.outbox.borrow());
+            let (Some(socket), Some(outbox)) = (&*socket, &*outbox) else { return };
+            outbox.with_parts(|parts| socket.send(parts))
+        };
+        match sent {
+            Ok(sent) => {
+                if self.sent(sent) {
+                    self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.write_edge.set(WriteEdge::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.come_again(),
+            Err(error) if is_no_buffers(&error) => self.retry_send(),
+            Err(error) => self.fail_socket(error),
+        }
+    }
+
+    /// Takes what was sent off the queue, and gives an empty one back to the pool. Says whether something is left.
+    fn sent(&self, sent: usize) -> bool {
+        let mut slot = self.outbox.borrow_mut();
+        let Some(outbox) = slot.as_mut() else { return false };
+        outbox.advance(sent);
+        if outbox.is_empty() {
+            if let Some(outbox) = slot.take() {
+                self.context.give_outbox(outbox);
+            }
+            return false;
+        }
+        true
+    }
+
+    fn retry_send(self: &Rc<Self>) {
+        self.write_edge.set(WriteEdge::Blocked);
+        let conn = Rc::downgrade(self);
+        self.reactor.call_later(NO_BUFFERS_RETRY, move || {
+            if let Some(conn) = conn.upgrade() {
+                conn.write_edge.set(WriteEdge::Open);
+                conn.in_span(|| conn.flush_output());
+            }
+        });
+    }
+
+    /// After a flush: resumes who waits for room, and goes on with a close that waited for the last byte.
+    pub(super) fn drained(self: &Rc<Self>) {
+        let pending = self.pending();
+        self.check_resume(pending);
+        if pending > 0 {
+            if self.state.get().waits_for_flush() {
+                self.limit_close();
+            }
+            return;
+        }
+        if !self.state.get().waits_for_flush() {
+            return;
+        }
+        if self.has_producer() || self.filters_hold_close() {
+            self.limit_close();
+            return;
+        }
+        self.apply(Input::Flushed);
+    }
+
+    /// Throws away what waits.
+    pub(super) fn drop_output(&self) {
+        let outbox = self.outbox.borrow_mut().take();
+        drop(outbox);
+        let plain = self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.plain));
+        drop(plain);
+    }
+
+    /// The hard limit on what may wait, if one is set and was passed.
+    pub(super) fn overflow(&self, pending: usize) -> Option<CloseReason> {
+        let extras = self.extras.borrow();
+        let limit = extras.as_ref()?.limits.max_write_buffer?;
+        (pending > limit).then_some(CloseReason::WriteBufferFull(limit))
+    }
+}
+
+/// `ENOBUFS` has no kind of its own in the standard library: 105 on Linux, 55 on the BSDs and macOS (errno(3)).
+fn is_no_buffers(error: &io::Error) -> bool {
+    let number = if cfg!(any(target_os = "linux", target_os = "android")) { 105 } else { 55 };
+    error.raw_os_error() == Some(number)
+}

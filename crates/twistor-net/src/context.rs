@@ -1,0 +1,105 @@
+//! What the crate keeps once a reactor.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use twistor_deferred::drop_contained;
+
+use crate::connection::{Lingerers, Outbox};
+
+/// The limits of all connections of a reactor. Set with [`ReactorTcp::set_net_limits`](crate::ReactorTcp::set_net_limits).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetLimits {
+    /// How long an orderly close may take to send what was written; then the connection is aborted with
+    /// [`CloseTimedOut`](crate::CloseReason::CloseTimedOut). `None` waits for ever. Default 30 s.
+    pub close_timeout: Option<Duration>,
+    /// How long a socket is kept after its connection, for the peer's FIN. Zero turns lingering off. Default 2 s.
+    pub linger_time: Duration,
+    /// How many bytes are drained from such a socket at most. Default 1 MiB.
+    pub linger_bytes: usize,
+    /// How many sockets linger at a time; one more ends the oldest. Default 1,024.
+    pub linger_sockets: usize,
+}
+
+impl Default for NetLimits {
+    fn default() -> Self {
+        Self {
+            close_timeout: Some(Duration::from_secs(30)),
+            linger_time: Duration::from_secs(2),
+            linger_bytes: 1 << 20,
+            linger_sockets: 1_024,
+        }
+    }
+}
+
+/// Empty outboxes that are kept for the next writer, so that a message in steady state allocates nothing. A few are enough: an outbox
+/// is in use only from a write to the flush.
+const SPARE_OUTBOXES: usize = 16;
+
+/// Something with a factory that has to be let go of when the reactor ends.
+pub(crate) trait Holder {
+    fn release(&self);
+}
+
+#[derive(Default)]
+pub(crate) struct NetContext {
+    pub(crate) limits: RefCell<NetLimits>,
+    pub(crate) lingerers: Rc<Lingerers>,
+    outboxes: RefCell<Vec<Box<Outbox>>>,
+    /// The number of the last connection accepted, for log lines.
+    serial: Cell<u64>,
+}
+
+impl NetContext {
+    pub(crate) fn take_outbox(&self) -> Box<Outbox> {
+        self.outboxes.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_outbox(&self, outbox: Box<Outbox>) {
+        let mut outboxes = self.outboxes.borrow_mut();
+        if outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {
+            outboxes.push(outbox);
+        }
+    }
+
+    pub(crate) fn set_limits(&self, limits: NetLimits) {
+        self.lingerers.set_limits(limits.clone());
+        *self.limits.borrow_mut() = limits;
+    }
+
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.set(self.serial.get() + 1);
+        self.serial.get()
+    }
+}
+
+/// Whoever owns a factory. Kept by the reactor alone, so that it is dropped with it.
+#[derive(Default)]
+pub(crate) struct Holders {
+    holders: RefCell<Vec<Weak<dyn Holder>>>,
+}
+
+impl Holders {
+    /// Remembers somebody who owns a factory.
+    pub(crate) fn add(&self, holder: Weak<dyn Holder>) {
+        let mut holders = self.holders.borrow_mut();
+        if holders.len() == holders.capacity() {
+            holders.retain(|holder| holder.strong_count() > 0);
+        }
+        holders.push(holder);
+    }
+}
+
+impl Drop for Holders {
+    /// The reactor is gone: factories go with it, whoever still holds a handle of their port or connector.
+    fn drop(&mut self) {
+        for holder in std::mem::take(&mut *self.holders.borrow_mut()) {
+            if let Some(holder) = holder.upgrade() {
+                holder.release();
+                drop_contained(holder);
+            }
+        }
+    }
+}
