@@ -1,0 +1,79 @@
+//! Twisted's reactor, transports, protocols, factories and Deferreds, made for Rust: one thread, one loop, callbacks that cannot race.
+//!
+//! # Examples
+//!
+//! An echo server, and a client that greets it:
+//!
+//! ```
+//! # #[cfg(feature = "mio")] {
+//! use twistor::prelude::*;
+//!
+//! struct Echo;
+//! impl Protocol for Echo {
+//!     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+//!         transport.write(data);
+//!     }
+//! }
+//!
+//! struct Hello;
+//! impl Protocol for Hello {
+//!     fn connection_made(&mut self, transport: &Transport) {
+//!         transport.write(b"hello");
+//!     }
+//!     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+//!         assert_eq!(data, b"hello");
+//!         transport.lose_connection();
+//!     }
+//!     fn connection_lost(&mut self, transport: &Transport, _reason: &CloseReason) {
+//!         transport.reactor().stop().unwrap();
+//!     }
+//! }
+//!
+//! let mut reactor = Reactor::new()?;
+//! let port = reactor.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Echo))?;
+//! reactor.connect_tcp(("127.0.0.1", port.host().port()), for_protocol(|_| Hello));
+//! reactor.run()?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`prelude`]: everything a program usually needs.
+//! - [`deferred`]: results that arrive later, and their chains of callbacks.
+//! - [`reactor`]: the loop, timers, threads, signals, descriptors of your own, and the kernel below.
+//! - [`net`]: protocols, factories, transports, TCP.
+//! - `sim` (feature `sim`): kernels of memory for your tests, and the conformance suites.
+//!
+//! # Features
+//!
+//! - `mio` (default): the real kernel, epoll or kqueue. Without it the library makes no system call.
+//! - `sim`: [`twistor_sim`](https://docs.rs/twistor-sim), re-exported as `sim`.
+//!
+//! Unix only in this version. Panics of callbacks are contained, which needs `panic = "unwind"`, Rust's default.
+
+pub use twistor_deferred as deferred;
+pub use twistor_net as net;
+pub use twistor_reactor as reactor;
+#[cfg(feature = "sim")]
+pub use twistor_sim as sim;
+
+pub use twistor_deferred::{Deferred, Failure, Promise};
+pub use twistor_net::{Connector, Factory, ListeningPort, Protocol, ReactorTcp, Transport};
+pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
+
+/// Everything a program usually needs: `use twistor::prelude::*;`.
+pub mod prelude {
+    pub use twistor_deferred::{
+        Abandoned, Cancelled, Canceller, Deferred, DelayedCall, Failure, IntoOutcome, Moment, OrFail,
+        Promise, deferred, fail, maybe_deferred, succeed,
+    };
+    pub use twistor_net::{
+        Address, CannotListenError, ClientFactory, ConnectError, Connection, Connector, ConnectorState,
+        Destination, Factory, Flow, KeepAlive, ListeningPort, Producer, ProducerKind, Protocol, ReactorTcp,
+        Shared, TcpClientOptions, TcpServerOptions, Transport, for_protocol,
+    };
+    pub use twistor_reactor::{
+        AnyWatch, CloseReason, Descriptor, LendError, Phase, Reactor, ReactorHandle, Remote, RunError, Watch,
+    };
+}
