@@ -155,8 +155,10 @@ impl ReactorTcp for ReactorHandle {
         let conn = Conn::new(self, self.extension::<NetContext>(), socket, peer, Box::new(protocol), None);
         let connection = Connection::new(std::rc::Rc::clone(&conn), 0);
         let registered = conn.register();
-        conn.make_span(|| "adopted".to_owned());
-        self.notify(move |_| conn.announce(registered));
+        self.notify(move |_| {
+            conn.make_span(|| "adopted".to_owned());
+            conn.announce(registered);
+        });
         Ok(connection)
     }
 

@@ -90,6 +90,8 @@ struct WatchCell<D: Descriptor> {
     hold: Cell<Hold>,
     /// `None` once the watch has ended.
     object: RefCell<Option<D>>,
+    /// What the log lines of the object's callbacks are in, if somebody listens.
+    span: RefCell<Option<tracing::Span>>,
 }
 
 /// How the kernel holds the descriptor.
@@ -217,6 +219,7 @@ impl ReactorHandle {
             interest: Cell::new(interest),
             hold: Cell::new(Hold::Idle),
             object: RefCell::new(Some(object)),
+            span: RefCell::new(None),
         });
         if let Err(error) = cell.begin(interest, former.is_some()) {
             cell.hold.set(Hold::Ended);
@@ -349,6 +352,24 @@ impl<D: Descriptor> WatchCell<D> {
         }
     }
 
+    /// Made with the first event, and only if somebody listens.
+    fn make_span(&self) {
+        let listened_to = tracing::enabled!(target: "twistor::watch", tracing::Level::INFO);
+        if listened_to && self.span.borrow().is_none() {
+            let prefix = self.log_prefix();
+            *self.span.borrow_mut() = Some(tracing::info_span!(target: "twistor::watch", "watch", system = %prefix));
+        }
+    }
+
+    /// Runs `f`, calls of the object, inside its span.
+    fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
+        let span = self.span.borrow().clone();
+        match span {
+            Some(span) => span.in_scope(f),
+            None => f(),
+        }
+    }
+
     fn hold_by_kernel(&self, token: Token, interest: Interest) -> io::Result<Hold> {
         let gone = || io::Error::new(io::ErrorKind::NotConnected, ReactorGone);
         let kernel = self.reactor.kernel().ok_or_else(gone)?;
@@ -419,7 +440,7 @@ impl<D: Descriptor> WatchCell<D> {
         let outcome = {
             let Ok(mut slot) = self.object.try_borrow_mut() else { return false };
             let Some(object) = slot.as_mut() else { return false };
-            self.reactor.guard("a watched object", || f(object, &watch))
+            self.in_span(|| self.reactor.guard("a watched object", || f(object, &watch)))
         };
         match outcome {
             Ok(Ok(())) => true,
@@ -476,7 +497,8 @@ impl<D: Descriptor> WatchCell<D> {
         };
         let Some(mut object) = object else { return };
         self.detach();
-        let _ = self.reactor.guard("connection_lost of a watched object", || object.connection_lost(reason));
+        let call = || object.connection_lost(reason);
+        let _ = self.in_span(|| self.reactor.guard("connection_lost of a watched object", call));
         twistor_deferred::drop_contained(object);
     }
 
@@ -505,6 +527,7 @@ impl<D: Descriptor> WatchCell<D> {
         if interest.is_none() || self.hold.get() == Hold::Ended {
             return;
         }
+        self.make_span();
         if readiness.is_hang_up() && !readiness.has_data() {
             self.hang_up();
         } else {

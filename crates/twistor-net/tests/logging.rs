@@ -1,0 +1,121 @@
+//! Every line that is logged during a connection's callbacks carries the connection's prefix, and nobody pays for it who does not listen.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+use twistor_net::{CloseReason, Protocol, ReactorTcp, Transport, for_protocol};
+use twistor_reactor::Reactor;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+fn lines_with<'a>(text: &'a str, needle: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.contains(needle)).collect()
+}
+
+impl Write for Lines {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+struct Talker;
+
+impl Protocol for Talker {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        tracing::info!("talker got {}", data.len());
+        transport.write(data);
+    }
+
+    fn connection_lost(&mut self, _transport: &Transport, _reason: &CloseReason) {
+        tracing::info!("talker lost");
+    }
+}
+
+struct Caller;
+
+impl Protocol for Caller {
+    fn connection_made(&mut self, transport: &Transport) {
+        tracing::info!("caller made");
+        transport.write(b"hello");
+    }
+
+    fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {
+        panic!("caller broke");
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, _reason: &CloseReason) {
+        transport.reactor().stop().unwrap();
+    }
+}
+
+fn conversation() {
+    let mut reactor = Reactor::new().unwrap();
+    let port = reactor.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Talker)).unwrap();
+    reactor.connect_tcp(("127.0.0.1", port.host().port()), for_protocol(|_| Caller));
+    reactor.run().unwrap();
+}
+
+fn logged(level: tracing::Level) -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, conversation);
+    lines.text()
+}
+
+#[test]
+fn log_10_every_line_of_a_callback_carries_the_prefix() {
+    let text = logged(tracing::Level::DEBUG);
+    for (needle, prefix) in [
+        ("talker got 5", "system=Talker,1,127.0.0.1"),
+        ("talker lost", "system=Talker,1,127.0.0.1"),
+        ("caller made", "system=Caller,client"),
+        // The library's own lines about the connection too.
+        ("data_received panicked: caller broke", "system=Caller,client"),
+    ] {
+        let lines = lines_with(&text, needle);
+        assert_eq!(lines.len(), 1, "{needle:?} once in:\n{text}");
+        assert!(lines[0].contains(prefix), "{prefix:?} in {:?}", lines[0]);
+    }
+    assert_eq!(lines_with(&text, "connection made").len(), 2, "{text}");
+    assert_eq!(lines_with(&text, "connection lost").len(), 2, "{text}");
+}
+
+#[test]
+fn nothing_per_byte_is_logged_above_trace() {
+    let text = logged(tracing::Level::DEBUG);
+    assert!(text.lines().count() < 30, "a whole conversation in a few lines:\n{text}");
+}
+
+#[test]
+fn a_panic_is_an_error_and_lifecycle_is_quiet_at_info() {
+    let text = logged(tracing::Level::ERROR);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("ERROR") && text.contains("caller broke"), "{text}");
+    let text = logged(tracing::Level::INFO);
+    assert!(!text.contains("connection made"), "{text}");
+}
