@@ -1,0 +1,54 @@
+//! Kernels of memory for twistor: networks without sockets and time without waiting.
+//!
+//! In reading order:
+//!
+//! - [`ScriptedKernel`]: exact answers for unit tests. Virtual time, a lossless network in memory, a script of faults, a record of calls.
+//! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
+//! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
+//! - [`errno`]: the error numbers it names.
+//!
+//! The crate opens no socket, starts no thread and reads no clock.
+//!
+//! # Examples
+//!
+//! A server that echoes once, over the bare kernel:
+//!
+//! ```
+//! use std::io::IoSlice;
+//! use std::time::Duration;
+//! use twistor_reactor::kernel::{Kernel, ListenOptions, Token};
+//! use twistor_sim::{Call, ScriptedKernel};
+//!
+//! let kernel = ScriptedKernel::new();
+//! let listener = kernel.listen_stream("127.0.0.1:0".parse()?, &ListenOptions::default())?;
+//! listener.register(Token::new(0, 0))?;
+//!
+//! // A client dials in a minute from now.
+//! let address = listener.local()?;
+//! kernel.at(Duration::from_secs(60), move |kernel| {
+//!     let client = kernel.dial(address);
+//!     client.send(b"hello");
+//!     kernel.at(Duration::from_secs(1), move |_| assert_eq!(client.received(), b"hello"));
+//! });
+//!
+//! let mut ready = Vec::new();
+//! kernel.wait(None, &mut ready)?;
+//! assert_eq!(kernel.now().as_nanos(), 60_000_000_000);
+//! let accepted = listener.accept()?;
+//! let mut scratch = [0; 64];
+//! let len = accepted.socket.recv(&mut scratch)?.len();
+//! accepted.socket.send(&[IoSlice::new(&scratch[..len])])?;
+//!
+//! kernel.advance(Duration::from_secs(1));
+//! assert_eq!(kernel.count(Call::Send), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod edges;
+pub mod errno;
+mod scripted;
+mod stream;
+
+pub use self::scripted::{
+    Answer, Call, CallRecord, Outcome, Peer, PeerListener, Script, ScriptGuard, ScriptedKernel, Target,
+};
