@@ -109,10 +109,15 @@ impl Conn {
         let switch = Switch { protocol: next, unread: unread.to_vec() };
         let replaced = self.with_extras(|extras| extras.next.replace(switch));
         drop_contained(replaced);
-        if self.slot.try_borrow_mut().is_ok() {
-            self.after_present_call(); // Nobody is calling the protocol, so nobody would come by.
+        if !self.is_being_called() {
+            self.after_present_call(); // The loop is not calling the protocol, so nobody would come by.
         }
         self.epoch.get()
+    }
+
+    /// Whether `after_call` follows anyway. It does not follow a `try_with`.
+    pub(super) fn is_being_called(&self) -> bool {
+        self.flush.get() == FlushPlan::AfterCall
     }
 
     /// Queues `after_call`, with the next data held back until then.

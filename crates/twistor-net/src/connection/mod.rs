@@ -273,8 +273,10 @@ impl Source for Conn {
 
     fn shut_down(self: Rc<Self>, _reactor: &ReactorHandle, reason: &CloseReason) {
         self.in_span(|| {
-            self.reason.borrow_mut().get_or_insert_with(|| reason.clone());
             self.flush_output(); // What the socket takes now leaves; the rest is lost.
+            if !self.state.get().is_over() {
+                self.reason.borrow_mut().get_or_insert_with(|| reason.clone());
+            }
             self.apply(Input::ReactorEnds);
         });
     }

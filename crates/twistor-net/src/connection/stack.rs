@@ -57,7 +57,7 @@ impl Conn {
             let before = std::mem::take(&mut extras.plain);
             extras.incoming.push(Incoming { filter, before, unread: unread.to_vec() });
         });
-        if self.slot.try_borrow_mut().is_ok() {
+        if !self.is_being_called() {
             self.after_present_call();
         }
     }
@@ -135,11 +135,16 @@ impl Conn {
     /// Whether a filter needs time before the FIN.
     pub(super) fn filters_hold_close(self: &Rc<Self>) -> bool {
         let layers = self.take_layers();
-        let hold = layers
-            .iter()
-            .any(|layer| self.reactor.guard("is_closing of a filter", || layer.filter.is_closing()).unwrap_or(false));
+        let ask = |layer: &Layer| self.reactor.guard("is_closing of a filter", || layer.filter.is_closing());
+        let hold = layers.iter().map(ask).find(|answer| *answer != Ok(false));
         self.restore_layers(layers);
-        hold
+        match hold {
+            Some(Err(text)) => {
+                self.panicked(text);
+                false
+            }
+            answer => answer.is_some(),
+        }
     }
 
     fn depth(&self) -> usize {

@@ -65,6 +65,7 @@ impl<F: Factory> Core<F> {
                 Err(error) => match trouble(&error) {
                     Trouble::Done => {
                         self.batch.set(accepted.max(1));
+                        self.back_off.set(None);
                         return;
                     }
                     Trouble::Skip => debug!("accepting a connection failed: {error}"),
@@ -129,6 +130,8 @@ impl<F: Factory> Core<F> {
                 warn!("closed {closed} waiting clients of {}: {error}", self.local.get());
                 self.accept_again();
             }
+            // Nobody waits any more: whoever comes next makes an event.
+            Ok(0) => debug!("accepting on {} met {error}, with nobody waiting", self.local.get()),
             Ok(closed) => {
                 warn!("closed {closed} waiting clients of {}: {error}", self.local.get());
                 self.pause();
