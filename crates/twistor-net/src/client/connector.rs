@@ -107,6 +107,7 @@ pub(crate) fn connect<F: ClientFactory>(
         started: Cell::new(false),
         stage: RefCell::new(Stage::Disconnected),
         attempts: Cell::new(0),
+        unwanted: Cell::new(false),
         this: this.clone(),
     });
     let weak: Weak<dyn Holder> = core.this.clone();
@@ -128,6 +129,8 @@ struct Core<F> {
     started: Cell<bool>,
     stage: RefCell<Stage>,
     attempts: Cell<u64>,
+    /// Disconnected while its protocol was built: it is closed as soon as there is one.
+    unwanted: Cell<bool>,
     this: Weak<Self>,
 }
 
@@ -319,6 +322,7 @@ impl<F: ClientFactory> Attempting for Core<F> {
             drop(self.reactor.deregister(token));
             return;
         }
+        self.unwanted.set(false);
         let peer = socket.peer().unwrap_or(to);
         let built = self.tell("build_protocol", |factory, _| factory.build_protocol(&Address::Tcp(peer)));
         let protocol = match built {
@@ -341,6 +345,9 @@ impl<F: ClientFactory> Attempting for Core<F> {
         self.stage.replace(Stage::Connected(Rc::downgrade(&conn)));
         conn.take_place(token);
         conn.make_span(|| "client".to_owned());
+        if self.unwanted.take() {
+            Transport::new(Rc::clone(&conn)).lose_connection();
+        }
         conn.announce(Ok(()));
         if matches!(*self.stage.borrow(), Stage::Connected(_)) {
             let transport = Transport::new(Rc::clone(&conn));
@@ -414,11 +421,12 @@ impl<F: ClientFactory> Object for Core<F> {
 
     fn disconnect(self: Rc<Self>) {
         let conn = match &*self.stage.borrow() {
-            Stage::Connected(conn) => conn.upgrade(),
-            _ => None,
+            Stage::Connected(conn) => Some(conn.upgrade()),
+            Stage::Connecting(_) | Stage::Disconnected => None,
         };
         match conn {
-            Some(conn) => Transport::new(conn).lose_connection(),
+            Some(Some(conn)) => Transport::new(conn).lose_connection(),
+            Some(None) => self.unwanted.set(true), // Asked by `build_protocol`.
             None => {
                 // Connecting or not: both is well.
                 let _ = self.stop_connecting();
@@ -443,5 +451,12 @@ impl<F> Holder for Core<F> {
     fn release(&self) {
         let factory = self.factory.try_borrow_mut().ok().and_then(|mut slot| slot.take());
         drop_contained(factory);
+    }
+}
+
+impl<F> Drop for Core<F> {
+    /// The last of its handles may go with a connection, inside the loop.
+    fn drop(&mut self) {
+        drop_contained(self.factory.get_mut().take());
     }
 }

@@ -14,7 +14,11 @@ use crate::protocol::AnyProtocol;
 impl Conn {
     /// Calls the protocol from the loop, contains its panic, then does what had to wait for the end of the call: a switch of
     /// protocols, new filters, the flush of what was written.
-    pub(super) fn call_protocol(self: &Rc<Self>, what: &str, f: impl FnOnce(&mut dyn AnyProtocol, &Transport)) {
+    pub(super) fn call_protocol(
+        self: &Rc<Self>,
+        what: &str,
+        f: impl FnOnce(&mut dyn AnyProtocol, &Transport),
+    ) {
         let transport = Transport::new(Rc::clone(self));
         let plan = self.flush.replace(FlushPlan::AfterCall);
         let outcome = match self.slot.try_borrow_mut() {
@@ -47,15 +51,16 @@ impl Conn {
         if self.state.get().is_lost() {
             return;
         }
-        *self.reason.borrow_mut() = Some(CloseReason::panicked(text));
+        self.replace_reason(CloseReason::panicked(text));
         self.apply(Input::LoseConnection);
     }
 
     /// Ends the connection in order, with a reason.
     pub(super) fn fail(self: &Rc<Self>, reason: CloseReason) {
-        if !self.state.get().is_over() {
-            self.reason.borrow_mut().get_or_insert(reason);
+        if self.state.get().is_over() {
+            return drop_contained(reason);
         }
+        self.note_reason(reason);
         self.apply(Input::LoseConnection);
     }
 
@@ -75,7 +80,11 @@ impl Conn {
     }
 
     /// Queues `f`; the connection's next data waits for it. Dropped uncalled after the loss or a switch.
-    pub(super) fn post<P: Protocol>(self: &Rc<Self>, epoch: u32, f: impl FnOnce(&mut P, &Transport) + 'static) {
+    pub(super) fn post<P: Protocol>(
+        self: &Rc<Self>,
+        epoch: u32,
+        f: impl FnOnce(&mut P, &Transport) + 'static,
+    ) {
         if self.state.get().is_lost() {
             return drop_contained(f);
         }
@@ -132,7 +141,9 @@ impl Conn {
     }
 
     fn finish_switch(self: &Rc<Self>) {
-        let Some(switch) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.next.take()) else { return };
+        let Some(switch) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.next.take()) else {
+            return;
+        };
         if self.state.get().is_over() {
             return drop_contained(switch.protocol); // The old one hears of the loss.
         }
@@ -142,8 +153,10 @@ impl Conn {
         };
         drop_contained(former);
         self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
-        if !switch.unread.is_empty() {
-            self.deliver_or_hold(&switch.unread);
+        let mut unread = switch.unread;
+        unread.extend(self.take_held()); // What new filters made of bytes while the switch was under way came later.
+        if !unread.is_empty() {
+            self.deliver_or_hold(&unread);
         }
     }
 

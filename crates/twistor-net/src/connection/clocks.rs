@@ -91,7 +91,7 @@ impl Conn {
 
     fn close_timer_fired(self: &Rc<Self>, limit: Duration) {
         if self.state.get().waits_for_flush() {
-            *self.reason.borrow_mut() = Some(CloseReason::CloseTimedOut(limit));
+            self.replace_reason(CloseReason::CloseTimedOut(limit));
         }
         self.apply(Input::Deadline);
     }

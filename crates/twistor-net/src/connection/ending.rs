@@ -16,7 +16,7 @@ impl Conn {
         let (state, effects) = step(self.state.get(), input, self.reading.get() == Reading::Ended);
         self.state.set(state);
         if effects.stop_reading {
-            self.drop_held();
+            drop(self.take_held());
         }
         if effects.drop_output {
             self.drop_output();
@@ -50,9 +50,26 @@ impl Conn {
     /// The socket reported an error: the connection is lost, unless its end is decided already.
     pub(super) fn fail_socket(self: &Rc<Self>, error: io::Error) {
         if !self.state.get().is_over() {
-            self.reason.borrow_mut().get_or_insert_with(|| CloseReason::from(error));
+            self.note_reason(CloseReason::from(error));
         }
         self.apply(Input::SocketFailed);
+    }
+
+    /// Notes why the connection ends, unless that is known. A reason may hold a value of the user's: it is not dropped in the cell.
+    pub(super) fn note_reason(&self, reason: CloseReason) {
+        let mut slot = self.reason.borrow_mut();
+        match *slot {
+            None => *slot = Some(reason),
+            Some(_) => {
+                drop(slot);
+                drop_contained(reason);
+            }
+        }
+    }
+
+    /// Notes why the connection ends, whatever was noted before.
+    pub(super) fn replace_reason(&self, reason: CloseReason) {
+        drop_contained(self.reason.replace(Some(reason)));
     }
 
     fn send_fin(self: &Rc<Self>) {
@@ -60,7 +77,7 @@ impl Conn {
             Ok(()) => {}
             // The peer has reset the connection meanwhile.
             Err(error) if self.state.get().is_lost() => {
-                self.reason.borrow_mut().get_or_insert_with(|| CloseReason::from(error));
+                self.note_reason(CloseReason::from(error));
                 self.state.set(State::Lost);
             }
             Err(error) => self.fail_socket(error),
@@ -78,14 +95,15 @@ impl Conn {
     fn tell_lost(self: &Rc<Self>) {
         self.stop_clocks();
         let reason = self.reason.borrow().clone().unwrap_or(CloseReason::Done);
-        *self.reason.borrow_mut() = Some(reason.clone());
+        self.replace_reason(reason.clone());
         let _ = self.host(); // Known afterwards too.
         tracing::debug!(peer = %self.peer, %reason, "connection lost");
         self.stop_producer();
         let transport = Transport::new(Rc::clone(self));
         if let Ok(mut slot) = self.slot.try_borrow_mut() {
             if let Some(protocol) = slot.as_mut() {
-                let _ = self.reactor.guard("connection_lost", || protocol.connection_lost(&transport, &reason));
+                let _ =
+                    self.reactor.guard("connection_lost", || protocol.connection_lost(&transport, &reason));
             }
         }
         let protocol = self.slot.try_borrow_mut().ok().and_then(|mut slot| slot.take());

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use twistor_deferred::drop_contained;
 use twistor_reactor::{DelayedCall, Moment};
 
 use super::outbox::Outbox;
@@ -21,7 +22,7 @@ pub(crate) struct Extras {
     pub(super) limits: WriteLimits,
     /// Written by the protocol, not yet seen by the filters.
     pub(super) plain: Outbox,
-    /// Came through the filters while reading was paused.
+    /// Came through the filters while it could not be delivered: reading was paused, or a switch or a flush under way.
     pub(super) held: Vec<u8>,
     pub(super) layers: Vec<Layer>,
     /// How many layers there are, those that are at work (and out of `layers`) included.
@@ -33,6 +34,20 @@ pub(crate) struct Extras {
     pub(super) idle: Option<Idle>,
     pub(super) close_timer: Option<DelayedCall>,
     pub(super) next: Option<Switch>,
+}
+
+impl Drop for Extras {
+    /// One value of the user's after another, each contained: two that panic would end the process.
+    fn drop(&mut self) {
+        drop_contained(self.producer.take());
+        for layer in self.layers.drain(..) {
+            drop_contained(layer);
+        }
+        for incoming in self.incoming.drain(..) {
+            drop_contained(incoming);
+        }
+        drop_contained(self.next.take());
+    }
 }
 
 /// The marks, in bytes.

@@ -77,7 +77,7 @@ impl Conn {
     /// Ends the connection at once, from inside a call of the user's.
     pub(super) fn abort(self: &Rc<Self>, reason: CloseReason) {
         if !self.state.get().is_over() || self.state.get() == State::Finishing {
-            *self.reason.borrow_mut() = Some(reason);
+            self.replace_reason(reason);
         }
         self.apply(Input::Abort);
     }
@@ -94,7 +94,9 @@ impl Conn {
             }
             Pressure::ResumePending => {
                 self.pressure.set(Pressure::Flowing);
-                self.call_protocol("resume_writing", |protocol, transport| protocol.resume_writing(transport));
+                self.call_protocol("resume_writing", |protocol, transport| {
+                    protocol.resume_writing(transport)
+                });
             }
             Pressure::Flowing | Pressure::Paused => {}
         }
@@ -184,7 +186,8 @@ impl Conn {
                     entry.told = ProducerState::Paused;
                     Some((Rc::clone(&entry.object), true))
                 }
-                (ProducerKind::Push, ProducerState::Paused, false) | (ProducerKind::Pull, ProducerState::Due, _) => {
+                (ProducerKind::Push, ProducerState::Paused, false)
+                | (ProducerKind::Pull, ProducerState::Due, _) => {
                     entry.told = ProducerState::Running;
                     Some((Rc::clone(&entry.object), false))
                 }
@@ -198,7 +201,9 @@ impl Conn {
             Ok(mut producer) if pause => {
                 self.reactor.guard("pause_producing", || producer.pause_producing(&transport))
             }
-            Ok(mut producer) => self.reactor.guard("resume_producing", || producer.resume_producing(&transport)),
+            Ok(mut producer) => {
+                self.reactor.guard("resume_producing", || producer.resume_producing(&transport))
+            }
             Err(_) => Ok(()),
         };
         drop_contained(object);

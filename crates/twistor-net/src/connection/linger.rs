@@ -18,12 +18,15 @@ use crate::context::NetLimits;
 #[derive(Default)]
 pub(crate) struct Lingerers {
     queue: RefCell<VecDeque<(Moment, Token)>>,
+    /// How many linger still. Those that are over stay in the queue until they are the oldest.
+    alive: Cell<usize>,
     /// Whether a timer waits for the oldest.
     timer: Cell<bool>,
     limits: RefCell<NetLimits>,
 }
 
 struct Lingerer {
+    all: Rc<Lingerers>,
     token: Token,
     state: Cell<State>,
     socket: RefCell<Option<Box<dyn StreamSocket>>>,
@@ -51,6 +54,7 @@ impl Lingerers {
             return drop(socket);
         }
         let lingerer = Rc::new(Lingerer {
+            all: Rc::clone(self),
             token,
             state: Cell::new(State::Lingering),
             socket: RefCell::new(Some(socket)),
@@ -60,8 +64,9 @@ impl Lingerers {
         if reactor.replace(token, Rc::clone(&lingerer) as Rc<dyn Source>).is_err() {
             return;
         }
+        self.alive.set(self.alive.get() + 1);
         self.queue.borrow_mut().push_back((deadline.unwrap_or(Moment::from_nanos(u64::MAX)), token));
-        while self.queue.borrow().len() > limits.linger_sockets {
+        while self.alive.get() > limits.linger_sockets && !self.queue.borrow().is_empty() {
             self.end_oldest(reactor);
         }
         if unread {
@@ -73,7 +78,8 @@ impl Lingerers {
     fn end_oldest(&self, reactor: &ReactorHandle) {
         let oldest = self.queue.borrow_mut().pop_front();
         if let Some((_, token)) = oldest {
-            if let Some(lingerer) = reactor.source(token).and_then(|s| s.as_any().downcast::<Lingerer>().ok()) {
+            if let Some(lingerer) = reactor.source(token).and_then(|s| s.as_any().downcast::<Lingerer>().ok())
+            {
                 lingerer.happen(reactor, Input::LingerOver);
             }
         }
@@ -117,6 +123,7 @@ impl Lingerer {
         let (state, effects) = step(self.state.get(), input, false);
         self.state.set(state);
         if effects.close {
+            self.all.alive.set(self.all.alive.get() - 1);
             let socket = self.socket.borrow_mut().take();
             drop(reactor.deregister(self.token));
             drop(socket);

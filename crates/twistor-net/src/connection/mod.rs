@@ -66,6 +66,8 @@ pub(crate) struct Conn {
     slot: RefCell<Option<Box<dyn AnyProtocol>>>,
     /// How many protocols had the slot before: a handle made for one of those finds it `Switched`.
     epoch: Cell<u32>,
+    /// Whether the protocol was told of the connection.
+    made: Cell<bool>,
     reading: Cell<Reading>,
     read_edge: Cell<ReadEdge>,
     write_edge: Cell<WriteEdge>,
@@ -145,6 +147,7 @@ impl Conn {
             socket: RefCell::new(Some(socket)),
             slot: RefCell::new(Some(protocol)),
             epoch: Cell::new(0),
+            made: Cell::new(false),
             reading: Cell::new(Reading::Flowing),
             read_edge: Cell::new(ReadEdge::Idle),
             write_edge: Cell::new(WriteEdge::Open),
@@ -186,7 +189,9 @@ impl Conn {
             return;
         }
         let prefix = match self.slot.try_borrow().as_deref() {
-            Ok(Some(protocol)) => self.reactor.guard("log_prefix", || protocol.log_prefix()).unwrap_or_default(),
+            Ok(Some(protocol)) => {
+                self.reactor.guard("log_prefix", || protocol.log_prefix()).unwrap_or_default()
+            }
             _ => String::new(),
         };
         let suffix = suffix();
@@ -206,13 +211,20 @@ impl Conn {
     /// Calls `connection_made`. `registered` is what registering the socket answered: a socket that the poller refuses is lost.
     pub(crate) fn announce(self: &Rc<Self>, registered: std::io::Result<()>) {
         self.in_span(|| {
-            tracing::debug!(peer = %self.peer, "connection made");
-            self.apply(Input::Announce);
-            self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
+            self.make();
             if let Err(error) = registered {
                 self.fail_socket(error);
             }
         });
+    }
+
+    /// Tells the protocol that the connection stands, first of all and once.
+    fn make(self: &Rc<Self>) {
+        if !self.made.replace(true) {
+            tracing::debug!(peer = %self.peer, "connection made");
+            self.apply(Input::Announce);
+            self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
+        }
     }
 
     /// The address of this end, asked for once.
@@ -232,7 +244,9 @@ impl Conn {
     /// Asks the protocol to come to an end.
     pub(crate) fn request_close(self: &Rc<Self>) {
         if !self.state.get().is_over() {
-            self.in_span(|| self.call_protocol("close_requested", |p, transport| p.close_requested(transport)));
+            self.in_span(|| {
+                self.call_protocol("close_requested", |p, transport| p.close_requested(transport))
+            });
         }
     }
 
@@ -248,6 +262,7 @@ impl Conn {
 impl Source for Conn {
     fn ready(self: Rc<Self>, _reactor: &ReactorHandle, readiness: Readiness) {
         self.in_span(|| {
+            self.make(); // An adopted socket may be ready before the notification of its making has had its turn.
             self.note_readiness(readiness);
             self.pump();
         });
@@ -273,9 +288,10 @@ impl Source for Conn {
 
     fn shut_down(self: Rc<Self>, _reactor: &ReactorHandle, reason: &CloseReason) {
         self.in_span(|| {
+            self.make(); // Who was not told of the beginning would hear of the end alone.
             self.flush_output(); // What the socket takes now leaves; the rest is lost.
             if !self.state.get().is_over() {
-                self.reason.borrow_mut().get_or_insert_with(|| reason.clone());
+                self.note_reason(reason.clone());
             }
             self.apply(Input::ReactorEnds);
         });

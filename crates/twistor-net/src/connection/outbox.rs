@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
+use twistor_deferred::drop_contained;
 
 /// Small writes are copied together up to this size, then a new piece is begun; the size of the socket's usual buffer.
 const GATHER: usize = 65_536;
@@ -13,6 +14,9 @@ const COPY_BELOW: usize = 1_024;
 const PARTS: usize = 64;
 
 /// Pieces in the order of the calls that wrote them: `pieces` first, then `tail`.
+///
+/// A shared piece may own something of the user's (`Bytes::from_owner`), so that dropping it is the user's code: it is never dropped with
+/// the outbox in a borrowed cell.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pieces: VecDeque<Bytes>,
@@ -40,11 +44,13 @@ impl Outbox {
         self.tail.extend_from_slice(data);
     }
 
-    /// Puts `data` at the end without copying it, if it is worth it.
+    /// Whether a shared piece is worth more than a copy of it.
+    pub(crate) const fn is_worth_sharing(data: &Bytes) -> bool {
+        data.len() >= COPY_BELOW
+    }
+
+    /// Puts `data` at the end without copying it.
     pub(crate) fn push_bytes(&mut self, data: Bytes) {
-        if data.len() < COPY_BELOW {
-            return self.push(&data);
-        }
         self.close_tail();
         self.queued += data.len();
         self.pieces.push_back(data);
@@ -87,13 +93,21 @@ impl Outbox {
             }
             sent -= piece.len();
             self.queued -= piece.len();
-            self.pieces.pop_front();
+            drop_contained(self.pieces.pop_front());
         }
         self.sent += sent;
         if self.sent == self.tail.len() {
             self.tail.clear();
             self.sent = 0;
         }
+    }
+
+    /// Puts what `other` holds behind what is here.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.close_tail();
+        other.close_tail();
+        self.queued += other.queued;
+        self.pieces.append(&mut other.pieces);
     }
 
     /// Takes everything out, in order.
@@ -106,6 +120,15 @@ impl Outbox {
     /// Whether it is worth keeping for the next connection that writes.
     pub(crate) fn is_reusable(&self) -> bool {
         self.is_empty() && self.tail.capacity() <= GATHER * 2 && self.pieces.capacity() <= PARTS * 2
+    }
+}
+
+impl Drop for Outbox {
+    /// One piece after another, each contained: two that panic would end the process.
+    fn drop(&mut self) {
+        for piece in self.pieces.drain(..) {
+            drop_contained(piece);
+        }
     }
 }
 
@@ -125,7 +148,11 @@ mod tests {
             for (at, size) in [10, 2_000, 0, 70_000, 5, 65_536, 1, 3_000].into_iter().enumerate() {
                 let data = vec![at as u8; size];
                 expected.extend_from_slice(&data);
-                if at % 2 == 0 { outbox.push(&data) } else { outbox.push_bytes(data.into()) }
+                if at % 2 == 0 || size < COPY_BELOW {
+                    outbox.push(&data)
+                } else {
+                    outbox.push_bytes(data.into())
+                }
             }
             assert_eq!(outbox.len(), expected.len());
             let mut got = Vec::new();
@@ -135,7 +162,7 @@ mod tests {
                 let sent = step.min(front.len());
                 got.extend_from_slice(&front[..sent]);
                 outbox.advance(sent);
-                if step < 700 && got.len() > 20_000 {
+                if step < 700 && got.len() > 2_500 {
                     outbox.advance(contents(&outbox).len());
                     break;
                 }

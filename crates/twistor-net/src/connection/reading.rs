@@ -30,7 +30,7 @@ impl Conn {
             self.release_held();
         }
         if self.wants_to_read() && self.read_edge.get() != ReadEdge::Idle {
-            if self.posts.get() == 0 {
+            if self.posts.get() == 0 && !self.has_held() {
                 self.read_once();
             }
             self.read_again_later();
@@ -47,9 +47,9 @@ impl Conn {
         self.reading.get() == Reading::Flowing && self.state.get().reads()
     }
 
-    /// What an edge left unread is asked for again: no further event will come for it.
+    /// What an edge left unread, or a pause undelivered, is asked for again: no further event will come for it.
     pub(super) fn read_again_later(self: &Rc<Self>) {
-        if self.wants_to_read() && self.read_edge.get() != ReadEdge::Idle {
+        if self.wants_to_read() && (self.read_edge.get() != ReadEdge::Idle || self.has_held()) {
             self.come_again();
         }
     }
@@ -138,9 +138,6 @@ impl Conn {
     pub(super) fn resume_reading(self: &Rc<Self>) {
         if self.reading.get() == Reading::Paused {
             self.reading.set(Reading::Flowing);
-            if self.has_held() {
-                self.come_again();
-            }
             self.read_again_later();
         }
     }

@@ -72,6 +72,7 @@ impl Conn {
             let Incoming { filter, mut before, unread } = next;
             for piece in before.take() {
                 self.walk_down(&piece);
+                drop_contained(piece);
             }
             let at = self.with_extras(|extras| {
                 extras.layers.push(Layer { filter, timer: None });
@@ -92,12 +93,11 @@ impl Conn {
 
     /// What the protocol has written since the last flush; then, if it is time, the word of the close.
     pub(super) fn filter_written(self: &Rc<Self>) {
-        let plain = match self.extras.borrow_mut().as_mut() {
-            Some(extras) if extras.incoming.is_empty() => extras.plain.take(),
-            _ => return, // A filter is about to come: what waits is sorted then.
-        };
+        self.take_in_filters(); // Pushed from outside a call, and the flush was first.
+        let plain = self.extras.borrow_mut().as_mut().map(|extras| extras.plain.take()).unwrap_or_default();
         for piece in plain {
             self.walk_down(&piece);
+            drop_contained(piece);
         }
         if self.state.get().waits_for_flush() && !self.has_producer() {
             self.tell_filters_of_close();
@@ -106,7 +106,7 @@ impl Conn {
 
     fn walk_down(self: &Rc<Self>, data: &[u8]) {
         match self.depth().checked_sub(1) {
-            Some(top) => self.walk(vec![(top, Step::Written(data.to_vec()))]),
+            Some(top) => self.walk_in_flush(vec![(top, Step::Written(data.to_vec()))]),
             None => self.with_outbox(|outbox| outbox.push(data)),
         }
     }
@@ -114,7 +114,7 @@ impl Conn {
     fn tell_filters_of_close(self: &Rc<Self>) {
         let told = self.with_extras(|extras| std::mem::replace(&mut extras.closing_told, true));
         if !told {
-            self.walk((0..self.depth()).rev().map(|at| (at, Step::Closing)).collect());
+            self.walk_in_flush((0..self.depth()).rev().map(|at| (at, Step::Closing)).collect());
         }
     }
 
@@ -164,13 +164,27 @@ impl Conn {
             Some(extras) => extras.layers = layers,
             None => {
                 drop(extras); // The connection was lost meanwhile.
-                drop_contained(layers);
+                for layer in layers {
+                    drop_contained(layer);
+                }
             }
         }
     }
 
     /// Tells the steps to their filters, one after another, each with all that follows from it, then hands on what came out.
     fn walk(self: &Rc<Self>, steps: Vec<(usize, Step)>) {
+        self.walk_and(steps, Self::deliver_or_hold);
+    }
+
+    /// As `walk`. What comes up in answer to what the protocol wrote comes next turn: an echo above a mirror would never return.
+    fn walk_in_flush(self: &Rc<Self>, steps: Vec<(usize, Step)>) {
+        self.walk_and(steps, |conn, data| {
+            conn.hold(data);
+            conn.come_again();
+        });
+    }
+
+    fn walk_and(self: &Rc<Self>, steps: Vec<(usize, Step)>, hand_up: impl FnOnce(&Rc<Self>, &[u8])) {
         let mut layers = self.take_layers();
         let mut out = Yield::default();
         let mut outcome = Ok(());
@@ -186,7 +200,10 @@ impl Conn {
             self.plan_flush();
         }
         if !out.up.is_empty() {
-            self.deliver_or_hold(&out.up);
+            match (&outcome, &out.failed) {
+                (Ok(()), None) => hand_up(self, &out.up),
+                _ => self.deliver_or_hold(&out.up), // There is no next turn.
+            }
         }
         if let Err(text) = outcome {
             self.panicked(text);
@@ -243,36 +260,39 @@ impl Conn {
         }));
     }
 
-    /// Bytes for the protocol that may have paused meanwhile.
+    /// Bytes for the protocol that may have paused meanwhile, or is about to be switched for another.
     pub(super) fn deliver_or_hold(self: &Rc<Self>, data: &[u8]) {
-        if !self.state.get().reads() {
-            return;
-        }
-        let hold = self.reading.get() == Reading::Paused || self.has_held();
-        if hold {
-            self.with_extras(|extras| extras.held.extend_from_slice(data));
-        } else {
+        if self.reading.get() == Reading::Paused || self.has_held() || self.is_switching() {
+            self.hold(data);
+        } else if self.state.get().reads() {
             self.deliver(data);
         }
+    }
+
+    fn hold(&self, data: &[u8]) {
+        if self.state.get().reads() {
+            self.with_extras(|extras| extras.held.extend_from_slice(data));
+        }
+    }
+
+    fn is_switching(&self) -> bool {
+        self.extras.borrow().as_ref().is_some_and(|extras| extras.next.is_some())
     }
 
     pub(super) fn has_held(&self) -> bool {
         self.extras.borrow().as_ref().is_some_and(|extras| !extras.held.is_empty())
     }
 
-    /// Delivers what was held back during a pause.
+    /// Delivers what was held back.
     pub(super) fn release_held(self: &Rc<Self>) {
-        let held = match self.extras.borrow_mut().as_mut() {
-            Some(extras) if !extras.held.is_empty() => std::mem::take(&mut extras.held),
-            _ => return,
-        };
-        self.deliver(&held);
+        let held = self.take_held();
+        if !held.is_empty() {
+            self.deliver(&held);
+        }
     }
 
-    pub(super) fn drop_held(&self) {
-        if let Some(extras) = self.extras.borrow_mut().as_mut() {
-            extras.held = Vec::new();
-        }
+    pub(super) fn take_held(&self) -> Vec<u8> {
+        self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.held)).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use twistor_deferred::drop_contained;
 use twistor_reactor::CloseReason;
 use twistor_reactor::sources::Source;
 
@@ -40,8 +41,16 @@ impl Conn {
         f(outbox.get_or_insert_with(|| self.context.take_outbox()));
     }
 
+    /// As `write`, for a shared piece. It is dropped here, if it is not kept: with nothing borrowed, since that may be code of the user's.
     pub(super) fn write_bytes(self: &Rc<Self>, data: Bytes) -> Flow {
-        self.write(data.len(), |outbox| outbox.push_bytes(data))
+        let len = data.len();
+        let mut data = Some(data);
+        let flow = self.write(len, |outbox| match data.take_if(|data| Outbox::is_worth_sharing(data)) {
+            Some(piece) => outbox.push_bytes(piece),
+            None => outbox.push(data.as_deref().unwrap_or_default()),
+        });
+        drop_contained(data);
+        flow
     }
 
     /// Bytes that wait, gathered and queued.
@@ -87,7 +96,9 @@ impl Conn {
                     self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.write_edge.set(WriteEdge::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.write_edge.set(WriteEdge::Blocked)
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.come_again(),
             Err(error) if is_no_buffers(&error) => self.retry_send(),
             Err(error) => self.fail_socket(error),
@@ -96,15 +107,17 @@ impl Conn {
 
     /// Takes what was sent off the queue, and gives an empty one back to the pool. Says whether something is left.
     fn sent(&self, sent: usize) -> bool {
-        let mut slot = self.outbox.borrow_mut();
-        let Some(outbox) = slot.as_mut() else { return false };
+        let Some(mut outbox) = self.outbox.take() else { return false };
         outbox.advance(sent);
+        let mut slot = self.outbox.borrow_mut();
+        if let Some(meanwhile) = slot.take() {
+            outbox.append(*meanwhile); // Written by the destructor of a piece.
+        }
         if outbox.is_empty() {
-            if let Some(outbox) = slot.take() {
-                self.context.give_outbox(outbox);
-            }
+            self.context.give_outbox(outbox);
             return false;
         }
+        *slot = Some(outbox);
         true
     }
 
@@ -141,7 +154,7 @@ impl Conn {
 
     /// Throws away what waits.
     pub(super) fn drop_output(&self) {
-        let outbox = self.outbox.borrow_mut().take();
+        let outbox = self.outbox.take();
         drop(outbox);
         let plain = self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.plain));
         drop(plain);

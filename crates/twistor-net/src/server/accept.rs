@@ -148,12 +148,16 @@ impl<F: Factory> Core<F> {
         let pause = self.back_off.get().map_or(BACK_OFF.0, |last| (last * 2).min(BACK_OFF.1));
         self.back_off.set(Some(pause));
         let (weak, token) = (self.this.clone(), self.token.get());
-        self.reactor.call_later(pause, move || {
+        let retry = self.reactor.call_later(pause, move || {
             if let Some(core) = weak.upgrade() {
                 if core.token.get() == token && core.back_off.get() == Some(pause) {
                     core.accept_batch();
                 }
             }
         });
+        // One timer, however many clients come meanwhile and find the shortage unchanged.
+        if let Some(former) = self.retry.replace(Some(retry)) {
+            let _ = former.cancel(); // It may be what brought us here.
+        }
     }
 }

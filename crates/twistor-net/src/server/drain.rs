@@ -89,7 +89,8 @@ impl<F: Factory> Core<F> {
             self.state.set(PortState::Stopped);
         }
         let stopped = if self.state.get() == PortState::Stopped { self.stop_factory() } else { Ok(()) };
-        let report = Drained { closed: drain.all - drain.aborted, aborted: drain.aborted };
+        // More than there were at the beginning, if the port was started again meanwhile.
+        let report = Drained { closed: drain.all.saturating_sub(drain.aborted), aborted: drain.aborted };
         for promise in drain.promises {
             promise.fire(stopped.clone().map(|()| report).map_err(|text| Failure::new(Panicked(text))));
         }

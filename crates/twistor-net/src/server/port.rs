@@ -11,7 +11,7 @@ use tracing::info;
 use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred, drop_contained, succeed};
 use twistor_reactor::kernel::{Readiness, StreamListener, Token};
 use twistor_reactor::sources::{Source, SourceKind};
-use twistor_reactor::{CloseReason, ReactorHandle};
+use twistor_reactor::{CloseReason, DelayedCall, ReactorHandle};
 
 use super::TcpServerOptions;
 use super::drain::{Drain, Drained};
@@ -157,6 +157,8 @@ pub(super) struct Core<F> {
     pub(super) batch: Cell<usize>,
     /// The pause after the last shortage of descriptors, if the port is in one.
     pub(super) back_off: Cell<Option<Duration>>,
+    /// The end of that pause.
+    pub(super) retry: RefCell<Option<DelayedCall>>,
     pub(super) connections: Cell<usize>,
     pub(super) drain: RefCell<Option<Drain>>,
     pub(super) this: Weak<Self>,
@@ -187,6 +189,7 @@ impl<F: Factory> Core<F> {
             token: Cell::new(None),
             local: Cell::new(([0, 0, 0, 0], 0).into()),
             back_off: Cell::new(None),
+            retry: RefCell::new(None),
             connections: Cell::new(0),
             drain: RefCell::new(None),
             this: this.clone(),
@@ -273,6 +276,9 @@ impl<F: Factory> Core<F> {
             drop(self.reactor.deregister(token));
         }
         self.back_off.set(None);
+        if let Some(retry) = self.retry.take() {
+            let _ = retry.cancel();
+        }
         self.listener.borrow_mut().take()
     }
 }
@@ -361,9 +367,18 @@ impl<F: Factory> Owner for Core<F> {
     }
 }
 
-impl<F> Holder for Core<F> {
+impl<F: Factory> Holder for Core<F> {
     fn release(&self) {
+        // A port that only accepts no more is in nobody's table, and was not shut down.
+        let _ = self.stop_factory();
         let factory = self.factory.try_borrow_mut().ok().and_then(|mut slot| slot.take());
         drop_contained(factory);
+    }
+}
+
+impl<F> Drop for Core<F> {
+    /// The last of its handles may go with a connection, inside the loop.
+    fn drop(&mut self) {
+        drop_contained(self.factory.get_mut().take());
     }
 }
