@@ -42,13 +42,10 @@ impl ReactorHandle {
         Ok(())
     }
 
-    /// Ends the loop after the present turn, without shutdown: nothing is closed, no trigger is fired, and the reactor can be run again.
-    /// Does nothing if it does not run.
+    /// Ends the loop after the present turn (between turns: after the coming one), without shutdown: nothing is closed, no trigger is
+    /// fired, and the reactor can be run again unless it was asked to stop before. Does nothing if it does not run.
     pub fn crash(&self) {
-        let stage = self.inner.stage.get();
-        if stage.goes_on() || matches!(stage, Stage::Starting | Stage::StartingToStop) {
-            self.inner.stage.set(Stage::Crashing);
-        }
+        self.inner.stage.set(self.inner.stage.get().crashed());
     }
 
     /// Whether the reactor runs: true from during startup until during shutdown.
@@ -235,7 +232,10 @@ impl ReactorHandle {
     ///
     /// The text of the panic.
     pub fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String> {
-        contain(f).inspect_err(|text| error!("{what} panicked: {text}"))
+        contain(f).inspect_err(|text| {
+            // A subscriber is code of the application's too.
+            let _ = contain(|| error!("{what} panicked: {text}"));
+        })
     }
 
     /// Lends the reactor's one read buffer, of [`Limits::read_size`] bytes. Lent twice at once, the second is a new one.

@@ -50,14 +50,15 @@ pub(crate) struct Inner {
 ///
 /// ```text
 /// Fresh -> Starting -> Running -> StopRequested -> Before -> Jobs -> Stopped -> Gone
-///   ^         |           |
-///   '-- Crashing <--------'           (any stage -> Gone when the reactor is dropped)
+///   ^         |           |             |             |        |        ^
+///   '-- Crashing <--------'             '-------------+--------+-- Ending
+///                                     (any stage -> Gone when the reactor is dropped)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Never run, or crashed: can be run.
     Fresh,
-    /// Before-startup triggers are being called.
+    /// Before-startup triggers are being called, or their Deferreds are waited for.
     Starting,
     /// As `Starting`, and `stop` was called.
     StartingToStop,
@@ -73,6 +74,8 @@ pub(crate) enum Stage {
     Stopped,
     /// `crash` was called: this turn is the last.
     Crashing,
+    /// As `Crashing`, on a reactor that was asked to stop before: it cannot be run again.
+    Ending,
     /// The reactor is being dropped: everybody is told, nothing new is registered.
     Leaving,
     /// The reactor was dropped.
@@ -80,14 +83,25 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// Whether the loop goes on after this turn.
+    /// Whether the loop has another turn to make. After a crash outside of any turn, that is the last one.
     pub(crate) const fn goes_on(self) -> bool {
-        matches!(self, Self::Running | Self::StopRequested | Self::Before | Self::During | Self::Jobs)
+        !matches!(self, Self::Fresh | Self::Stopped | Self::Leaving | Self::Gone)
+    }
+
+    /// Where a crash leads, from a reactor that is under way.
+    pub(crate) const fn crashed(self) -> Self {
+        match self {
+            Self::Starting | Self::Running => Self::Crashing,
+            Self::StartingToStop | Self::StopRequested | Self::Before | Self::During | Self::Jobs => {
+                Self::Ending
+            }
+            ended => ended,
+        }
     }
 
     /// Whether new listeners, connections and descriptors are taken: not once those that there were have been disconnected.
     pub(crate) const fn takes_sources(self) -> bool {
-        !matches!(self, Self::During | Self::Jobs | Self::Stopped | Self::Leaving | Self::Gone)
+        !matches!(self, Self::During | Self::Jobs | Self::Stopped | Self::Ending | Self::Leaving | Self::Gone)
     }
 
     /// What `is_running` answers: not before startup, not during or after shutdown (CORE-06).
@@ -125,13 +139,22 @@ impl Inner {
             || !self.flushes.borrow().is_empty()
             || !self.again.borrow().is_empty()
             || self.remote.has_calls()
-            || self.stage.get() == Stage::StopRequested
-            || (self.stage.get() == Stage::Before && self.triggers.shutdown_waits() == 0)
-            || (self.stage.get() == Stage::Jobs && self.threads.outstanding() == 0)
+            || self.threads.has_early()
+            || match self.stage.get() {
+                Stage::Starting | Stage::StartingToStop | Stage::Before => self.triggers.waits() == 0,
+                Stage::StopRequested => true,
+                Stage::Jobs => self.threads.outstanding() == 0,
+                _ => false,
+            }
     }
 
-    /// How long until the earliest timer is due, by the latest reading.
-    pub(crate) fn until_next_timer(&self) -> Option<Duration> {
-        self.timers.next_deadline().map(|deadline| deadline.saturating_duration_since(self.timers.now()))
+    /// How long until the earliest timer is due or the present stage of shutdown is out of time, by the latest reading.
+    pub(crate) fn until_next_deadline(&self) -> Option<Duration> {
+        let limit = match self.stage.get() {
+            Stage::Before | Stage::Jobs => self.shutdown_deadline.get(),
+            _ => None,
+        };
+        let next = self.timers.next_deadline().into_iter().chain(limit).min()?;
+        Some(next.saturating_duration_since(self.timers.now()))
     }
 }

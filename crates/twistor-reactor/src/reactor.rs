@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tracing::{debug, error, trace, warn};
+use tracing::{debug, error, warn};
 use twistor_deferred::{Timers, drop_contained};
 
 use crate::error::RunError;
@@ -31,7 +31,7 @@ use crate::{CloseReason, Limits, ReactorHandle, Remote};
 ///
 /// 1. read the clock; calls from other threads, those queued so far
 /// 2. timers that are due
-/// 3. shutdown, if it was asked for
+/// 3. shutdown, if it was asked for (and the rest of a startup that had to wait)
 /// 4. notifications, until none is left or the budget is spent
 /// 5. flush of everything that was gathered
 /// 6. wait for events: not at all if anything is still queued, else until the next timer; then read the clock again
@@ -167,7 +167,7 @@ impl Reactor {
         self.start()?;
         while !self.is_finished() {
             if let Err(error) = self.turn(None) {
-                self.handle.inner.stage.set(Stage::Crashing);
+                self.handle.crash();
                 self.end_crash();
                 return Err(error);
             }
@@ -178,11 +178,14 @@ impl Reactor {
     /// Fires startup and returns, for a loop of your own that calls [`iterate`](Self::iterate) until
     /// [`is_finished`](Self::is_finished). [`run`](Self::run) does this by itself.
     ///
+    /// If a before-startup trigger returned a Deferred, the rest of startup follows in the first turn after that has fired.
+    ///
     /// # Errors
     ///
     /// [`RunError::NotRestartable`] if the reactor was stopped before. Starting one that is started does nothing.
     pub fn start(&mut self) -> Result<(), RunError> {
         let inner = &self.handle.inner;
+        self.end_crash(); // One that nobody turned after.
         match inner.stage.get() {
             Stage::Fresh => {}
             Stage::Stopped | Stage::Gone => return Err(RunError::NotRestartable),
@@ -191,19 +194,10 @@ impl Reactor {
         self.read_clock();
         inner.stage.set(Stage::Starting);
         debug!("reactor starts");
-        // Startup waits for nobody: a Deferred of a before-trigger is let go.
-        drop(inner.triggers.fire_phase(&self.handle, Phase::Before, STARTUP));
-        match inner.stage.get() {
-            Stage::Starting => inner.stage.set(Stage::Running),
-            Stage::StartingToStop => inner.stage.set(Stage::StopRequested),
-            _ => {}
-        }
-        self.handle.install_signals();
-        inner.triggers.fire_phase(&self.handle, Phase::During, STARTUP);
-        inner.triggers.fire_phase(&self.handle, Phase::After, STARTUP);
-        if inner.stage.get() == Stage::Crashing {
-            self.end_crash();
-        }
+        let waits = inner.triggers.fire_phase(&self.handle, Phase::Before, STARTUP);
+        inner.triggers.wait_for(waits, STARTUP);
+        self.advance_startup();
+        self.end_crash();
         Ok(())
     }
 
@@ -232,7 +226,7 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         self.read_clock();
-        self.handle.inner.until_next_timer()
+        self.handle.inner.until_next_deadline()
     }
 
     /// The descriptor that is readable when the reactor has events to dispatch, for a loop above this one; `None` for kernels without.
@@ -246,6 +240,7 @@ impl Reactor {
         self.read_clock();
         self.run_thread_calls();
         self.run_timers();
+        self.advance_startup();
         self.advance_shutdown();
         self.run_notifications();
         self.flush_gathered();
@@ -278,17 +273,37 @@ impl Reactor {
         }
     }
 
+    /// Startup, from where its before-triggers were called to its end, as soon as their Deferreds have fired.
+    fn advance_startup(&self) {
+        let inner = &self.handle.inner;
+        if inner.triggers.waits() > 0 {
+            return;
+        }
+        match inner.stage.get() {
+            Stage::Starting => inner.stage.set(Stage::Running),
+            Stage::StartingToStop => inner.stage.set(Stage::StopRequested),
+            _ => return,
+        }
+        self.handle.install_signals();
+        inner.triggers.fire_phase(&self.handle, Phase::During, STARTUP);
+        inner.triggers.fire_phase(&self.handle, Phase::After, STARTUP);
+    }
+
     /// Phase 3. Shutdown is a walk through its stages, each as soon as what it waits for is there.
     fn advance_shutdown(&self) {
         let inner = &self.handle.inner;
         if inner.stage.get() == Stage::StopRequested {
             self.begin_shutdown();
         }
-        if inner.stage.get() == Stage::Before && self.shutdown_may_go_on(inner.triggers.shutdown_waits()) {
+        if inner.stage.get() == Stage::Before && self.shutdown_may_go_on(inner.triggers.waits()) {
             self.disconnect_everything();
         }
-        if inner.stage.get() == Stage::Jobs && self.shutdown_may_go_on(inner.threads.outstanding()) {
-            self.finish_shutdown();
+        if inner.stage.get() == Stage::Jobs {
+            // In this order: a job queues its result before it counts as ended, and the result is to be heard.
+            let waits = inner.threads.outstanding() + usize::from(inner.remote.has_calls());
+            if self.shutdown_may_go_on(waits) {
+                self.finish_shutdown();
+            }
         }
     }
 
@@ -297,17 +312,15 @@ impl Reactor {
         debug!("reactor stops");
         inner.stage.set(Stage::Before);
         let waits = inner.triggers.fire_phase(&self.handle, Phase::Before, SHUTDOWN);
-        inner.triggers.wait_for_shutdown(waits);
+        inner.triggers.wait_for(waits, SHUTDOWN);
         self.limit_shutdown();
     }
 
     fn disconnect_everything(&self) {
         let inner = &self.handle.inner;
-        if inner.triggers.shutdown_waits() > 0 {
-            warn!(
-                "{} Deferreds of before-shutdown triggers did not fire in time",
-                inner.triggers.shutdown_waits()
-            );
+        let waits = inner.triggers.waits();
+        if waits > 0 {
+            warn!("{waits} Deferreds of before-shutdown triggers did not fire in time");
         }
         inner.stage.set(Stage::During);
         self.shut_down_sources(SourceKind::Watch);
@@ -339,12 +352,10 @@ impl Reactor {
         debug!("reactor stopped");
     }
 
-    /// Gives the present stage of shutdown its deadline.
+    /// Gives the present stage of shutdown its deadline. No timer, since the application could cancel that.
     fn limit_shutdown(&self) {
         let inner = &self.handle.inner;
-        let timeout = inner.limits.shutdown_timeout;
-        inner.shutdown_deadline.set(inner.timers.now().checked_add(timeout));
-        self.handle.call_later(timeout, || trace!("a stage of shutdown is out of time"));
+        inner.shutdown_deadline.set(inner.timers.now().checked_add(inner.limits.shutdown_timeout));
     }
 
     fn shutdown_may_go_on(&self, waits: usize) -> bool {
@@ -396,14 +407,14 @@ impl Reactor {
     /// Phase 6.
     fn wait(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         let inner = &self.handle.inner;
-        let ends = matches!(inner.stage.get(), Stage::Stopped | Stage::Crashing);
+        let ends = matches!(inner.stage.get(), Stage::Stopped | Stage::Crashing | Stage::Ending);
         let timeout = if ends || inner.has_work() {
             Some(Duration::ZERO)
         } else {
             self.read_clock(); // The callbacks above took their time.
-            match (inner.until_next_timer(), longest) {
-                (Some(timer), Some(longest)) => Some(timer.min(longest)),
-                (timer, longest) => timer.or(longest),
+            match (inner.until_next_deadline(), longest) {
+                (Some(deadline), Some(longest)) => Some(deadline.min(longest)),
+                (deadline, longest) => deadline.or(longest),
             }
         };
         self.ready.clear();
@@ -430,13 +441,16 @@ impl Reactor {
         }
     }
 
-    /// The end of a crashed run: everything stays as it is, and the reactor can be run again.
+    /// The end of a crashed run: everything stays as it is, and the reactor can be run again if it was not asked to stop.
     fn end_crash(&self) {
-        if self.handle.inner.stage.get() == Stage::Crashing {
-            debug!("reactor crashed");
-            self.handle.restore_signals();
-            self.handle.inner.stage.set(Stage::Fresh);
-        }
+        let ended = match self.handle.inner.stage.get() {
+            Stage::Crashing => Stage::Fresh,
+            Stage::Ending => Stage::Stopped,
+            _ => return,
+        };
+        debug!("reactor crashed");
+        self.handle.restore_signals();
+        self.handle.inner.stage.set(ended);
     }
 }
 
@@ -475,7 +489,7 @@ impl Drop for Reactor {
         drop_all(sources);
         inner.timers.close();
         drop_all(inner.remote.close());
-        drop_all(inner.triggers.take_all());
+        inner.triggers.clear();
         drop_all(inner.threads.take_waiting());
         let flushes = std::mem::take(&mut *inner.flushes.borrow_mut());
         drop_all(flushes);

@@ -77,7 +77,9 @@ impl ReactorHandle {
             token: Cell::new(None),
             action: Action::User { signal, f: RefCell::new(Box::new(f)) },
         });
-        let token = self.watch_signal(signal, source)?;
+        let token = self
+            .watch_signal(signal, Rc::clone(&source))
+            .inspect_err(|_| twistor_deferred::drop_contained(source))?;
         self.inner.signals.taken.borrow_mut().push(signal);
         Ok(SignalHandler { reactor: self.clone(), token, signal })
     }
@@ -90,6 +92,7 @@ impl ReactorHandle {
 
     /// At startup: SIGINT and SIGTERM stop the reactor.
     pub(crate) fn install_signals(&self) {
+        self.inner.signals.exit.set(None);
         if !self.inner.handle_signals {
             return;
         }
@@ -141,13 +144,11 @@ impl ReactorHandle {
         if self.inner.signals.taken.borrow().contains(&signal) {
             return; // The application handles it itself.
         }
-        let before = self.inner.signals.exit.replace(Some(signal));
-        let first = before.is_none();
+        let first = self.inner.signals.exit.replace(Some(signal)).is_none();
         if first {
             info!("received signal {signal}, stopping");
             if self.stop().is_err() {
-                info!("the reactor is stopping already: ending it at once");
-                self.crash();
+                info!("the reactor is stopping already");
             }
         }
         if !first || times > 1 {
@@ -164,13 +165,15 @@ struct SignalSource {
 
 enum Action {
     Stop(i32),
-    User { signal: i32, f: RefCell<Box<dyn FnMut(&ReactorHandle)>> },
+    User { signal: i32, f: RefCell<UserFn> },
 }
 
-impl Source for SignalSource {
-    fn ready(self: Rc<Self>, reactor: &ReactorHandle, readiness: Readiness) {
+type UserFn = Box<dyn FnMut(&ReactorHandle)>;
+
+impl SignalSource {
+    fn arrived(&self, reactor: &ReactorHandle, token: Token) {
         let Some(kernel) = reactor.inner.kernel() else { return };
-        let times = kernel.signals().map_or(0, |signals| signals.arrivals(readiness.token));
+        let times = kernel.signals().map_or(0, |signals| signals.arrivals(token));
         if times == 0 {
             return;
         }
@@ -187,6 +190,13 @@ impl Source for SignalSource {
                 }
             }
         }
+    }
+}
+
+impl Source for SignalSource {
+    fn ready(self: Rc<Self>, reactor: &ReactorHandle, readiness: Readiness) {
+        self.arrived(reactor, readiness.token);
+        twistor_deferred::drop_contained(self); // A handler that removed itself goes now, with what it owns.
     }
 
     fn kind(&self) -> SourceKind {

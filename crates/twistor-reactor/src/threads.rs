@@ -1,8 +1,9 @@
 //! Work on threads: jobs out, results back through the thread calls.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,10 +58,19 @@ impl ThreadTable {
         }
     }
 
+    /// Whether jobs wait for the start.
+    pub(crate) fn has_early(&self) -> bool {
+        matches!(&*self.early.borrow(), Early::Waiting(jobs) if !jobs.is_empty())
+    }
+
     /// Accepts no more jobs; what waited for a start that never came is dropped.
     pub(crate) fn close(&self) {
         let early = std::mem::replace(&mut *self.early.borrow_mut(), Early::Closed);
-        drop(early); // Jobs are wrapped: dropping one contains its panics.
+        drop(early); // Each job is a `Task`, which contains the panics of its end.
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(*self.early.borrow(), Early::Closed)
     }
 
     pub(crate) fn take_waiting(&self) -> Vec<Box<dyn Any>> {
@@ -68,16 +78,17 @@ impl ThreadTable {
     }
 
     fn submit(&self, reactor: &ReactorHandle, job: Job) {
-        match &mut *self.early.borrow_mut() {
+        let started = match &mut *self.early.borrow_mut() {
             Early::Waiting(jobs) => return jobs.push(job),
-            Early::Closed => {} // Dropped below, when nothing is borrowed.
-            Early::Started => return self.hand_over(reactor, job),
-        }
-        twistor_deferred::drop_contained(job);
+            Early::Started => true,
+            Early::Closed => false,
+        };
+        // Nothing is borrowed now: a kernel may run jobs in line, and a job that is dropped is code of the user's as well.
+        if started { self.hand_over(reactor, job) } else { drop(job) }
     }
 
     fn hand_over(&self, reactor: &ReactorHandle, job: Job) {
-        let Some(kernel) = reactor.inner.kernel() else { return twistor_deferred::drop_contained(job) };
+        let Some(kernel) = reactor.inner.kernel() else { return };
         match kernel.jobs() {
             Ok(jobs) => {
                 let ticket = Ticket::new(&self.outstanding, &reactor.inner.remote);
@@ -86,10 +97,7 @@ impl ThreadTable {
                     job();
                 }));
             }
-            Err(why) => {
-                error!("a job for a thread was dropped: {why}");
-                twistor_deferred::drop_contained(job);
-            }
+            Err(why) => error!("a job for a thread was dropped: {why}"),
         }
     }
 }
@@ -157,13 +165,29 @@ impl<F: Send> Cancel for Slot<F> {
     }
 }
 
+/// The pool's end of a job. Dropped unrun it takes the closure along, with care, although a [`JobHandle`] may be left.
+struct Task<F: FnOnce() + Send>(Arc<Slot<F>>);
+
+impl<F: FnOnce() + Send> Task<F> {
+    fn run(self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl<F: FnOnce() + Send> Drop for Task<F> {
+    fn drop(&mut self) {
+        twistor_deferred::drop_contained(self.0.take());
+    }
+}
+
 impl ReactorHandle {
     /// Runs `f` once on a thread of the pool. A panic of `f` is logged.
     ///
     /// Jobs run in the order they were submitted, as far as threads are free; before the reactor's first turn they wait for it, and
     /// after the pool was closed by shutdown they are dropped unrun. Stopping waits for jobs up to
     /// [`shutdown_timeout`](crate::Limits::shutdown_timeout). A job must not wait for another job: the pool has an end.
-    #[expect(clippy::needless_pass_by_value, reason = "`f` is moved to the thread")]
     pub fn call_in_thread(&self, f: impl FnOnce() + Send + 'static) -> JobHandle {
         self.submit_job(move || {
             if let Err(text) = contain(f) {
@@ -217,17 +241,22 @@ impl ReactorHandle {
         f: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Deferred<T> {
         let (promise, result) = deferred::<T>();
-        let key = self.inner.threads.waiting.borrow_mut().vacant_key();
+        if self.inner.threads.is_closed() {
+            twistor_deferred::drop_contained(f);
+            return result; // The promise is dropped: `Abandoned`.
+        }
+        let job = Rc::new(OnceCell::<JobHandle>::new());
+        let submitted = Rc::clone(&job);
+        promise.on_cancel(move || {
+            job.get().map(JobHandle::cancel);
+        });
+        let key = self.inner.threads.waiting.borrow_mut().insert(Box::new(promise));
         let report = Report { remote: self.remote(), key, result: None };
-        let job = self.submit_job(move || {
+        let handle = self.submit_job(move || {
             let mut report = report; // Whole, so that a job that is dropped unrun reports too.
             report.result = Some(run_job(f));
         });
-        promise.on_cancel(move || {
-            job.cancel();
-        });
-        let at = self.inner.threads.waiting.borrow_mut().insert(Box::new(promise));
-        debug_assert_eq!(at, key, "nothing was inserted between the two lines");
+        let _ = submitted.set(handle); // It was empty.
         result
     }
 
@@ -243,12 +272,8 @@ impl ReactorHandle {
     fn submit_job(&self, f: impl FnOnce() + Send + 'static) -> JobHandle {
         let slot = Arc::new(Slot(Mutex::new(Some(f))));
         let handle = JobHandle { slot: Arc::clone(&slot) as Arc<dyn Cancel> };
-        let job: Job = Box::new(move || {
-            if let Some(f) = slot.take() {
-                f();
-            }
-        });
-        self.inner.threads.submit(self, job);
+        let task = Task(slot);
+        self.inner.threads.submit(self, Box::new(move || task.run()));
         handle
     }
 

@@ -95,6 +95,15 @@ struct Slot {
     state: RefCell<SlotState>,
 }
 
+/// A trigger that is queued as a notification. It is taken back when the queue is dropped.
+struct Queued(Rc<Slot>);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.discard();
+    }
+}
+
 enum SlotState {
     Waiting(TriggerFn),
     Fired,
@@ -104,6 +113,18 @@ enum SlotState {
 impl Slot {
     fn new(f: TriggerFn) -> Rc<Self> {
         Rc::new(Self { state: RefCell::new(SlotState::Waiting(f)) })
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(*self.state.borrow(), SlotState::Waiting(_))
+    }
+
+    /// Drops what will never be called, although a [`Trigger`] may be left.
+    fn discard(&self) {
+        if self.is_waiting() {
+            let state = self.state.replace(SlotState::Removed);
+            twistor_deferred::drop_contained(state);
+        }
     }
 
     /// Calls the trigger, unless it was removed. Panics are logged.
@@ -120,19 +141,27 @@ impl Slot {
     }
 }
 
+type Phases = BTreeMap<Phase, VecDeque<Rc<Slot>>>;
+
 #[derive(Default)]
 pub(crate) struct Triggers {
-    events: RefCell<BTreeMap<String, BTreeMap<Phase, VecDeque<Rc<Slot>>>>>,
-    /// Deferreds of before-shutdown triggers that have not fired.
-    shutdown_waits: Rc<Cell<usize>>,
+    events: RefCell<BTreeMap<String, Phases>>,
+    /// Deferreds of the before-triggers of startup, later of shutdown, that have not fired. A new cell each time, since those of a run
+    /// that crashed may still fire.
+    waits: RefCell<Rc<Cell<usize>>>,
 }
 
 impl Triggers {
     fn add(&self, phase: Phase, event: &str, f: TriggerFn) -> Trigger {
         let slot = Slot::new(f);
         let mut events = self.events.borrow_mut();
-        let phases = events.entry(event.to_owned()).or_default();
-        phases.entry(phase).or_default().push_back(Rc::clone(&slot));
+        let slots = events.entry(event.to_owned()).or_default().entry(phase).or_default();
+        if slots.len() == slots.capacity() {
+            // Before it grows: those that were removed go. Room for as many again makes this cheap.
+            slots.retain(|slot| slot.is_waiting());
+            slots.reserve(slots.len());
+        }
+        slots.push_back(Rc::clone(&slot));
         Trigger { slot }
     }
 
@@ -140,8 +169,7 @@ impl Triggers {
         self.events.borrow_mut().get_mut(event)?.get_mut(&phase)?.pop_front()
     }
 
-    /// Calls every trigger of a phase, those added meanwhile included, and counts in `waits` the Deferreds they returned until each
-    /// has fired; then `done` is called, if any.
+    /// Calls every trigger of a phase, those added meanwhile included, and gives the Deferreds that those of [`Phase::Before`] returned.
     pub(crate) fn fire_phase(&self, reactor: &ReactorHandle, phase: Phase, event: &str) -> Vec<Deferred<()>> {
         let mut waits = Vec::new();
         while let Some(slot) = self.next(phase, event) {
@@ -154,33 +182,32 @@ impl Triggers {
         waits
     }
 
-    pub(crate) fn shutdown_waits(&self) -> usize {
-        self.shutdown_waits.get()
+    /// How many Deferreds startup or shutdown waits for.
+    pub(crate) fn waits(&self) -> usize {
+        self.waits.borrow().get()
     }
 
-    /// Waits for before-shutdown Deferreds: the loop asks [`shutdown_waits`](Self::shutdown_waits) every turn.
-    pub(crate) fn wait_for_shutdown(&self, waits: Vec<Deferred<()>>) {
+    /// Waits for the Deferreds of before-triggers: the loop asks [`waits`](Self::waits) every turn.
+    pub(crate) fn wait_for(&self, waits: Vec<Deferred<()>>, event: &'static str) {
+        let count = Rc::new(Cell::new(waits.len()));
+        self.waits.replace(Rc::clone(&count));
         for wait in waits {
-            self.shutdown_waits.set(self.shutdown_waits.get() + 1);
-            let count = Rc::clone(&self.shutdown_waits);
+            let count = Rc::clone(&count);
             wait.add_both(move |result| {
-                if let Err(failure) = result {
-                    tracing::error!("a Deferred that shutdown waited for failed: {failure:#}");
-                }
                 count.set(count.get() - 1);
+                if let Err(failure) = result {
+                    tracing::error!("a Deferred that {event} waited for failed: {failure:#}");
+                }
             });
         }
     }
 
-    /// Takes everything out, to be dropped by the caller.
-    pub(crate) fn take_all(&self) -> Vec<Rc<dyn std::any::Any>> {
+    /// Drops every trigger uncalled.
+    pub(crate) fn clear(&self) {
         let events = std::mem::take(&mut *self.events.borrow_mut());
-        events
-            .into_values()
-            .flat_map(BTreeMap::into_values)
-            .flatten()
-            .map(|slot| slot as Rc<dyn std::any::Any>)
-            .collect()
+        for slot in events.into_values().flat_map(BTreeMap::into_values).flatten() {
+            slot.discard();
+        }
     }
 }
 
@@ -217,9 +244,9 @@ impl ReactorHandle {
             f(reactor);
             None
         }));
-        let queued = Rc::clone(&slot);
+        let queued = Queued(Rc::clone(&slot));
         self.notify(move |reactor| {
-            queued.fire(reactor, STARTUP);
+            queued.0.fire(reactor, STARTUP);
         });
         Trigger { slot }
     }

@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 
+use twistor_deferred::contain;
+
 use crate::error::{LendError, ReactorGone};
 use crate::kernel::{Interest, Polled, Readiness, Token};
 use crate::sources::{Source, SourceKind};
@@ -88,6 +90,8 @@ struct WatchCell<D: Descriptor> {
     fd: RawFd,
     interest: Cell<Interest>,
     hold: Cell<Hold>,
+    /// Whether the reactor was asked for [`Source::again`] and has not called it yet: it is asked once.
+    asked_again: Cell<bool>,
     /// `None` once the watch has ended.
     object: RefCell<Option<D>>,
     /// What the log lines of the object's callbacks are in, if somebody listens.
@@ -218,6 +222,7 @@ impl ReactorHandle {
             fd,
             interest: Cell::new(interest),
             hold: Cell::new(Hold::Idle),
+            asked_again: Cell::new(false),
             object: RefCell::new(Some(object)),
             span: RefCell::new(None),
         });
@@ -357,7 +362,8 @@ impl<D: Descriptor> WatchCell<D> {
         let listened_to = tracing::enabled!(target: "twistor::watch", tracing::Level::INFO);
         if listened_to && self.span.borrow().is_none() {
             let prefix = self.log_prefix();
-            *self.span.borrow_mut() = Some(tracing::info_span!(target: "twistor::watch", "watch", system = %prefix));
+            *self.span.borrow_mut() =
+                Some(tracing::info_span!(target: "twistor::watch", "watch", system = %prefix));
         }
     }
 
@@ -377,21 +383,30 @@ impl<D: Descriptor> WatchCell<D> {
         match polled {
             Polled::Events => Ok(Hold::Events),
             Polled::Never => {
-                self.reactor.again(token);
+                self.ask_again(token);
                 Ok(Hold::Always)
             }
         }
     }
 
+    fn ask_again(&self, token: Token) {
+        if !self.asked_again.replace(true) {
+            self.reactor.again(token);
+        }
+    }
+
     /// Calls `f` with the descriptor. Never while the object is being called: whoever calls it settles afterwards.
     fn with_fd<R>(&self, f: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        match self.object.try_borrow() {
-            Ok(object) => match object.as_ref() {
-                Some(object) => f(object.as_fd()),
-                None => Err(io::Error::from(io::ErrorKind::NotFound)),
-            },
-            Err(_) => Err(io::Error::from(io::ErrorKind::WouldBlock)),
-        }
+        let object = self.object.try_borrow().map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
+        let object = object.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let result = contain(|| match object.as_fd() {
+            // Under another number than the one we know it would be somebody else's registration.
+            fd if fd.as_raw_fd() != self.fd => {
+                Err(io::Error::new(io::ErrorKind::NotFound, "the object has another descriptor than before"))
+            }
+            fd => f(fd),
+        });
+        result.unwrap_or_else(|text| Err(io::Error::other(format!("as_fd panicked: {text}"))))
     }
 
     fn set_interest(self: &Rc<Self>, interest: Interest) {
@@ -424,7 +439,7 @@ impl<D: Descriptor> WatchCell<D> {
                 Ok(())
             }
             (Hold::Always, false) => {
-                self.reactor.again(token);
+                self.ask_again(token);
                 Ok(())
             }
         };
@@ -547,6 +562,7 @@ impl<D: Descriptor> Source for WatchCell<D> {
     }
 
     fn again(self: Rc<Self>, _reactor: &ReactorHandle) {
+        self.asked_again.set(false);
         if let (Hold::Always, Some(token)) = (self.hold.get(), self.token.get()) {
             self.dispatch(Readiness::new(token).readable().writable());
         }
