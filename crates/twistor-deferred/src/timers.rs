@@ -85,6 +85,24 @@ impl Timers {
         self.shared.now()
     }
 
+    /// Where readings come from: until [`freeze`](Timers::freeze), whoever asks for the time has the clock read. `None`, the default,
+    /// leaves it to [`set_now`](Timers::set_now). `clock` is code of the library's: it must not call back.
+    pub fn set_clock(&self, clock: Option<Rc<dyn Fn() -> Moment>>) {
+        let former = self.shared.clock.replace(clock);
+        drop(former);
+    }
+
+    /// The clock is left alone from now on: everything that happens before [`thaw`](Timers::thaw) happens at the time that
+    /// [`set_now`](Timers::set_now) told. So do the callbacks of one turn of a loop.
+    pub fn freeze(&self) {
+        self.shared.frozen.set(true);
+    }
+
+    /// The clock is read again by whoever asks for the time.
+    pub fn thaw(&self) {
+        self.shared.frozen.set(false);
+    }
+
     /// Tells the time. Time never goes back: an earlier reading than the last is ignored.
     pub fn set_now(&self, now: Moment) {
         self.shared.now.set(now.max(self.shared.now.get()));
@@ -214,6 +232,10 @@ impl Drop for DueCall {
 #[derive(Default)]
 pub(crate) struct Shared {
     now: Cell<Moment>,
+    /// Where readings come from, if anywhere.
+    clock: RefCell<Option<Clockwork>>,
+    /// Whether the clock is left alone for now.
+    frozen: Cell<bool>,
     /// No call is taken any more.
     closed: Cell<bool>,
     /// No call is taken while the others are dropped.
@@ -241,8 +263,17 @@ struct Key {
 /// So many invalid entries are never worth a sweep of the heap.
 const FEW_STALE: usize = 50;
 
+/// A clock, as a closure.
+type Clockwork = Rc<dyn Fn() -> Moment>;
+
 impl Shared {
     pub(crate) fn now(&self) -> Moment {
+        if !self.frozen.get() {
+            let clock = self.clock.borrow().clone();
+            if let Some(clock) = clock {
+                self.now.set(clock().max(self.now.get()));
+            }
+        }
         self.now.get()
     }
 

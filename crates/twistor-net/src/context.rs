@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use twistor_deferred::drop_contained;
+use twistor_deferred::{contain, drop_contained};
 
 use crate::connection::{Lingerers, Outbox};
 
@@ -97,7 +97,7 @@ impl Drop for Holders {
     fn drop(&mut self) {
         for holder in std::mem::take(&mut *self.holders.borrow_mut()) {
             if let Some(holder) = holder.upgrade() {
-                holder.release();
+                drop_contained(contain(|| holder.release())); // One factory's trouble is not another's.
                 drop_contained(holder);
             }
         }

@@ -118,10 +118,17 @@ impl CannotListenError {
     }
 }
 
-/// [`Connector::connect`](crate::Connector::connect) was called on a connector that is not disconnected.
+/// Why [`Connector::connect`](crate::Connector::connect) did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the connector is connecting or connected already: disconnect it first")]
-pub struct AlreadyConnecting;
+#[non_exhaustive]
+pub enum CannotConnect {
+    /// The connector is not disconnected.
+    #[error("the connector is connecting or connected already: disconnect it first")]
+    AlreadyConnecting,
+    /// The reactor was dropped, or is stopping and takes no new connections.
+    #[error("the reactor was stopped or dropped")]
+    ReactorGone,
+}
 
 /// [`Connector::stop_connecting`](crate::Connector::stop_connecting) was called on a connector that is not connecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

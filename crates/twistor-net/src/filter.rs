@@ -39,6 +39,12 @@ pub trait Filter: 'static {
         false
     }
 
+    /// How many bytes that were written it holds back. They count against the marks of back-pressure, so that a throttle is felt by the
+    /// writer. Asked after every other call. Default 0.
+    fn pending(&self) -> usize {
+        0
+    }
+
     /// The time asked for with [`FilterIo::wake_after`] has come.
     fn timer(&mut self, io: &mut FilterIo) {}
 }

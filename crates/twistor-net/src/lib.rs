@@ -69,7 +69,7 @@ pub use self::address::{Address, Destination, Interface};
 pub use self::client::{Connector, ConnectorState, TcpClientOptions};
 pub use self::connection::{Connection, RemoteConnection, Transport};
 pub use self::context::NetLimits;
-pub use self::error::{AlreadyConnecting, CannotListenError, ConnectError, NotConnecting, ProducerRegistered};
+pub use self::error::{CannotConnect, CannotListenError, ConnectError, NotConnecting, ProducerRegistered};
 pub use self::factory::{ClientFactory, Factory, ForProtocol, Shared, Shortage, for_protocol};
 pub use self::filter::{Filter, FilterIo};
 pub use self::flow::Flow;

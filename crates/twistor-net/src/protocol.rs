@@ -36,7 +36,8 @@ pub trait Protocol: 'static {
     /// The connection stands. Whatever is written here leaves when the call returns.
     fn connection_made(&mut self, transport: &Transport) {}
 
-    /// Bytes came in: at least one, at most the reactor's read size (64 KiB). They are lent for the call.
+    /// Bytes came in: at least one, from the socket at most the reactor's read size (64 KiB); what a filter or a switch of protocols held
+    /// back may be more. They are lent for the call.
     ///
     /// Streams have no messages: what the peer wrote in one piece may come in many, and the other way round. After a call that closed or
     /// paused the connection no more comes. The default ignores them.

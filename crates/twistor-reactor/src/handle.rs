@@ -139,6 +139,13 @@ impl ReactorHandle {
         self.inner.is_gone()
     }
 
+    /// Whether new listeners, connections and descriptors are taken: not once a reactor that stops has disconnected those there were, nor
+    /// after it is gone.
+    #[must_use]
+    pub fn takes_sources(&self) -> bool {
+        self.inner.stage.get().takes_sources()
+    }
+
     /// Puts a source into the table, for the kernel to report under the token; `None` if the reactor is gone, or has stopped as far as
     /// disconnecting everything, and the source is dropped.
     pub fn register(&self, source: Rc<dyn Source>) -> Option<Token> {

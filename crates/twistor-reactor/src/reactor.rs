@@ -105,7 +105,8 @@ impl ReactorBuilder {
     pub fn build_with(self, kernel: impl Kernel) -> Reactor {
         let kernel: Rc<dyn Kernel> = Rc::new(kernel);
         let timers = Timers::new();
-        timers.set_now(kernel.now());
+        let clock = Rc::clone(&kernel);
+        timers.set_clock(Some(Rc::new(move || clock.now())));
         if let Ok(jobs) = kernel.jobs() {
             jobs.resize(0, self.limits.threads);
         }
@@ -184,6 +185,13 @@ impl Reactor {
     ///
     /// [`RunError::NotRestartable`] if the reactor was stopped before. Starting one that is started does nothing.
     pub fn start(&mut self) -> Result<(), RunError> {
+        self.handle.inner.timers.freeze();
+        let started = self.begin_startup();
+        self.handle.inner.timers.thaw();
+        started
+    }
+
+    fn begin_startup(&self) -> Result<(), RunError> {
         let inner = &self.handle.inner;
         self.end_crash(); // One that nobody turned after.
         match inner.stage.get() {
@@ -237,6 +245,13 @@ impl Reactor {
 
     fn turn(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         count(&self.handle.inner.counters.turns, 1);
+        self.handle.inner.timers.freeze();
+        let turned = self.run_phases(longest);
+        self.handle.inner.timers.thaw();
+        turned
+    }
+
+    fn run_phases(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         self.read_clock();
         self.run_thread_calls();
         self.run_timers();
@@ -488,6 +503,9 @@ impl Drop for Reactor {
         inner.counters.connections.set(0);
         drop_all(sources);
         inner.timers.close();
+        inner.timers.set_clock(None);
+        let descriptors = std::mem::take(&mut *inner.descriptors.borrow_mut());
+        drop_all(descriptors.into_values());
         drop_all(inner.remote.close());
         inner.triggers.clear();
         drop_all(inner.threads.take_waiting());

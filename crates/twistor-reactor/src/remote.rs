@@ -41,12 +41,15 @@ struct Shared {
     calls: Mutex<Calls>,
     /// Whether `calls` may hold something: lets the loop ask every turn without taking the lock.
     waiting: AtomicBool,
-    waker: Waker,
     owner: ThreadId,
 }
 
 enum Calls {
-    Open(Vec<ThreadCall>),
+    Open {
+        queued: Vec<ThreadCall>,
+        waker: Waker,
+    },
+    /// The waker went with the reactor, since it may hold a descriptor.
     Gone,
 }
 
@@ -54,9 +57,8 @@ impl Remote {
     pub(crate) fn new(kernel: &dyn Kernel) -> Self {
         Self {
             shared: Arc::new(Shared {
-                calls: Mutex::new(Calls::Open(Vec::new())),
+                calls: Mutex::new(Calls::Open { queued: Vec::new(), waker: kernel.waker() }),
                 waiting: AtomicBool::new(false),
-                waker: kernel.waker(),
                 owner: std::thread::current().id(),
             }),
         }
@@ -73,17 +75,18 @@ impl Remote {
         &self,
         f: impl FnOnce(&ReactorHandle) + Send + 'static,
     ) -> Result<(), ReactorGone> {
-        match &mut *self.shared.lock() {
+        let waker = match &mut *self.shared.lock() {
             Calls::Gone => return Err(ReactorGone),
-            Calls::Open(calls) => {
-                calls.push(Box::new(f));
-                if calls.len() > 1 {
-                    return Ok(()); // Whoever queued the first one has woken the loop.
+            Calls::Open { queued, waker } => {
+                queued.push(Box::new(f));
+                if queued.len() > 1 {
+                    return Ok(()); // Whoever queued the first one wakes the loop.
                 }
                 self.shared.waiting.store(true, Ordering::Release);
+                waker.clone()
             }
-        }
-        self.shared.waker.wake_by_ref();
+        };
+        waker.wake();
         Ok(())
     }
 
@@ -132,11 +135,15 @@ impl Remote {
     /// Whether the reactor exists still. It may be gone the moment after.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        matches!(*self.shared.lock(), Calls::Open(_))
+        matches!(*self.shared.lock(), Calls::Open { .. })
     }
 
     pub(crate) fn wake(&self) {
-        self.shared.waker.wake_by_ref();
+        let waker = match &*self.shared.lock() {
+            Calls::Open { waker, .. } => waker.clone(),
+            Calls::Gone => return,
+        };
+        waker.wake();
     }
 
     pub(crate) fn has_calls(&self) -> bool {
@@ -151,7 +158,7 @@ impl Remote {
         let mut calls = self.shared.lock();
         self.shared.waiting.store(false, Ordering::Release);
         match &mut *calls {
-            Calls::Open(queued) => std::mem::take(queued),
+            Calls::Open { queued, .. } => std::mem::take(queued),
             Calls::Gone => Vec::new(),
         }
     }
@@ -159,8 +166,9 @@ impl Remote {
     /// Refuses calls from now on, and gives back what was queued, to be dropped by the caller.
     pub(crate) fn close(&self) -> Vec<ThreadCall> {
         self.shared.waiting.store(false, Ordering::Release);
-        match std::mem::replace(&mut *self.shared.lock(), Calls::Gone) {
-            Calls::Open(queued) => queued,
+        let calls = std::mem::replace(&mut *self.shared.lock(), Calls::Gone);
+        match calls {
+            Calls::Open { queued, .. } => queued,
             Calls::Gone => Vec::new(),
         }
     }

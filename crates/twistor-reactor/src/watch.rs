@@ -96,6 +96,8 @@ struct WatchCell<D: Descriptor> {
     object: RefCell<Option<D>>,
     /// What the log lines of the object's callbacks are in, if somebody listens.
     span: RefCell<Option<tracing::Span>>,
+    /// Why the watch ended while the object was lent.
+    lost_meanwhile: RefCell<Option<CloseReason>>,
 }
 
 /// How the kernel holds the descriptor.
@@ -225,6 +227,7 @@ impl ReactorHandle {
             asked_again: Cell::new(false),
             object: RefCell::new(Some(object)),
             span: RefCell::new(None),
+            lost_meanwhile: RefCell::new(None),
         });
         if let Err(error) = cell.begin(interest, former.is_some()) {
             cell.hold.set(Hold::Ended);
@@ -292,6 +295,9 @@ impl<D: Descriptor> Watch<D> {
         impl<D: Descriptor> Drop for Settle<'_, D> {
             fn drop(&mut self) {
                 self.0.settle();
+                if let Some(reason) = self.0.lost_meanwhile.take() {
+                    self.0.lose(&reason);
+                }
             }
         }
         drop(self.cell.object.try_borrow_mut().map_err(|_| LendError::Busy)?);
@@ -496,7 +502,9 @@ impl<D: Descriptor> WatchCell<D> {
         if !self.interest.get().is_read() {
             return self.lose(&CloseReason::from(io::Error::from(io::ErrorKind::BrokenPipe)));
         }
-        let half = self.object.try_borrow().is_ok_and(|o| o.as_ref().is_some_and(D::is_half_closeable));
+        let asked = |object: &Option<D>| object.as_ref().is_some_and(D::is_half_closeable);
+        let ask = || self.object.try_borrow().is_ok_and(|object| asked(&object));
+        let half = self.reactor.guard("is_half_closeable", ask).unwrap_or(false);
         if half {
             self.end_reading();
         } else {
@@ -508,7 +516,11 @@ impl<D: Descriptor> WatchCell<D> {
     fn lose(self: &Rc<Self>, reason: &CloseReason) {
         let object = match self.object.try_borrow_mut() {
             Ok(mut object) => object.take(),
-            Err(_) => return,
+            Err(_) => {
+                // Lent to a `try_with` inside of which the reactor is dropped: told when it comes back.
+                let former = self.lost_meanwhile.replace(Some(reason.clone()));
+                return twistor_deferred::drop_contained(former);
+            }
         };
         let Some(mut object) = object else { return };
         self.detach();

@@ -16,12 +16,13 @@ use super::TcpClientOptions;
 use super::attempt::{Attempting, Connected, Dial, Lookup};
 use crate::connection::{Conn, Owner, Transport};
 use crate::context::{Holder, Holders, NetContext};
-use crate::error::{AlreadyConnecting, ConnectError, NotConnecting};
+use crate::error::{CannotConnect, ConnectError, NotConnecting};
 use crate::{Address, ClientFactory, Destination};
 
 /// Connects to one destination, again and again if it is asked to, with one factory.
 ///
-/// A cheap clone. Dropping it neither stops the attempt nor closes the connection.
+/// A cheap clone. Dropping it neither stops the attempt nor closes the connection. A factory need not keep one to reconnect: every call
+/// hands it the connector; one that keeps it all the same is freed with the reactor, not before.
 #[derive(Clone)]
 pub struct Connector {
     core: Rc<dyn Object>,
@@ -40,7 +41,7 @@ pub enum ConnectorState {
 
 /// A connector without the type of its factory.
 trait Object {
-    fn connect(self: Rc<Self>) -> Result<(), AlreadyConnecting>;
+    fn connect(self: Rc<Self>) -> Result<(), CannotConnect>;
     fn stop_connecting(self: Rc<Self>) -> Result<(), NotConnecting>;
     fn disconnect(self: Rc<Self>);
     fn destination(&self) -> &Address;
@@ -53,8 +54,9 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`AlreadyConnecting`] if it is connecting or connected.
-    pub fn connect(&self) -> Result<(), AlreadyConnecting> {
+    /// [`CannotConnect::AlreadyConnecting`] if it is connecting or connected, [`CannotConnect::ReactorGone`] if the reactor was dropped
+    /// or is stopping: nothing is told to the factory then.
+    pub fn connect(&self) -> Result<(), CannotConnect> {
         Rc::clone(&self.core).connect()
     }
 
@@ -112,10 +114,12 @@ pub(crate) fn connect<F: ClientFactory>(
     });
     let weak: Weak<dyn Holder> = core.this.clone();
     reactor.extension::<Holders>().add(weak);
-    let connector = Connector { core };
-    // A new connector is disconnected, so this cannot fail.
-    let _ = connector.connect();
-    connector
+    if Rc::clone(&core).connect().is_err() {
+        // The reactor is gone or stopping. The factory hears of it as of any other failure, if anything is told any more.
+        let core = Rc::clone(&core);
+        reactor.notify(move |_| core.tell_failed(&ConnectError::ReactorGone));
+    }
+    Connector { core }
 }
 
 struct Core<F> {
@@ -174,8 +178,9 @@ impl<F: ClientFactory> Core<F> {
     /// The first thing after `connect`: tells the factory, then looks the name up or tries the address.
     fn begin(self: &Rc<Self>, number: u64) {
         if !self.started.replace(true) {
-            if self.factory.try_borrow().is_ok_and(|factory| factory.as_ref().is_some_and(F::noisy)) {
-                info!("starting factory for {}", self.destination.address());
+            let prefix = self.tell("log_prefix", |factory, _| factory.noisy().then(|| factory.log_prefix()));
+            if let Some(Ok(Some(prefix))) = prefix {
+                info!("starting factory {prefix} for {}", self.destination.address());
             }
             self.tell("start_factory", |factory, _| factory.start_factory());
         }
@@ -349,7 +354,7 @@ impl<F: ClientFactory> Attempting for Core<F> {
             Transport::new(Rc::clone(&conn)).lose_connection();
         }
         conn.announce(Ok(()));
-        if matches!(*self.stage.borrow(), Stage::Connected(_)) {
+        if matches!(*self.stage.borrow(), Stage::Connected(_)) && !conn.has_panicked() {
             let transport = Transport::new(Rc::clone(&conn));
             self.tell("client_connection_made", |factory, connector| {
                 factory.client_connection_made(connector, &transport);
@@ -384,21 +389,16 @@ impl<F: ClientFactory> Owner for Core<F> {
 }
 
 impl<F: ClientFactory> Object for Core<F> {
-    fn connect(self: Rc<Self>) -> Result<(), AlreadyConnecting> {
+    fn connect(self: Rc<Self>) -> Result<(), CannotConnect> {
         if !matches!(*self.stage.borrow(), Stage::Disconnected) {
-            return Err(AlreadyConnecting);
+            return Err(CannotConnect::AlreadyConnecting);
+        }
+        if !self.reactor.takes_sources() {
+            return Err(CannotConnect::ReactorGone);
         }
         let number = self.attempts.get() + 1;
         self.attempts.set(number);
-        let deadline = self.options.timeout.map(|limit| {
-            let weak = self.this.clone();
-            self.reactor.call_later(limit, move || {
-                if let Some(core) = weak.upgrade() {
-                    core.fail(number, ConnectError::TimedOut(limit));
-                }
-            })
-        });
-        let attempt = Attempt { number, deadline, token: None, rest: VecDeque::new() };
+        let attempt = Attempt { number, deadline: None, token: None, rest: VecDeque::new() };
         self.stage.replace(Stage::Connecting(attempt));
         let core = Rc::clone(&self);
         self.reactor.notify(move |_| core.begin(number));

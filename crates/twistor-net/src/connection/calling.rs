@@ -52,6 +52,7 @@ impl Conn {
             return;
         }
         self.replace_reason(CloseReason::panicked(text));
+        self.stop_producer(); // Nobody is left who would unregister it.
         self.apply(Input::LoseConnection);
     }
 
@@ -70,7 +71,18 @@ impl Conn {
         epoch: u32,
         f: impl FnOnce(&mut P, &Transport) -> R,
     ) -> Result<R, LendError> {
-        let mut slot = self.slot.try_borrow_mut().map_err(|_| LendError::Busy)?;
+        /// Tells the protocol of a loss that came while it was lent: the reactor was dropped inside `f`.
+        struct Finish<'a>(&'a Rc<Conn>);
+        impl Drop for Finish<'_> {
+            fn drop(&mut self) {
+                if self.0.unheard.take() {
+                    self.0.tell_protocol_lost();
+                }
+            }
+        }
+        drop(self.slot.try_borrow_mut().map_err(|_| LendError::Busy)?);
+        let _finish = Finish(self); // Declared first, so dropped after the borrow has ended.
+        let mut slot = self.slot.borrow_mut();
         let protocol = slot.as_mut().ok_or(LendError::Gone)?;
         if self.epoch.get() != epoch {
             return Err(LendError::Switched);
@@ -110,10 +122,10 @@ impl Conn {
 
     /// Has `next` take the slot when the present call returns. Gives the epoch it will have.
     pub(super) fn switch(self: &Rc<Self>, next: Box<dyn AnyProtocol>, unread: &[u8]) -> u32 {
-        self.epoch.set(self.epoch.get().wrapping_add(1));
+        let epoch = self.epoch.get().wrapping_add(1);
         if self.state.get().is_over() {
             drop_contained(next);
-            return self.epoch.get();
+            return epoch; // Never reached: handles of the present protocol stay good.
         }
         let switch = Switch { protocol: next, unread: unread.to_vec() };
         let replaced = self.with_extras(|extras| extras.next.replace(switch));
@@ -121,7 +133,7 @@ impl Conn {
         if !self.is_being_called() {
             self.after_present_call(); // The loop is not calling the protocol, so nobody would come by.
         }
-        self.epoch.get()
+        epoch
     }
 
     /// Whether `after_call` follows anyway. It does not follow a `try_with`.
@@ -148,10 +160,13 @@ impl Conn {
             return drop_contained(switch.protocol); // The old one hears of the loss.
         }
         let former = match self.slot.try_borrow_mut() {
-            Ok(mut slot) => slot.replace(switch.protocol),
+            Ok(mut slot) => slot.take(),
             Err(_) => return drop_contained(switch.protocol),
         };
-        drop_contained(former);
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+        drop_contained(former); // Its destructor finds nobody in the slot.
+        *self.slot.borrow_mut() = Some(switch.protocol);
+        self.repeat_pressure();
         self.call_protocol("connection_made", |protocol, transport| protocol.connection_made(transport));
         let mut unread = switch.unread;
         unread.extend(self.take_held()); // What new filters made of bytes while the switch was under way came later.

@@ -46,6 +46,10 @@ impl Conn {
     }
 
     fn idle_timer_fired(self: &Rc<Self>) {
+        self.make();
+        if self.state.get() == State::Closing || self.state.get().is_over() {
+            return; // The deadline of the close is what counts now.
+        }
         let now = self.reactor.now();
         let (limit, idle_for) = match self.extras.borrow().as_ref().and_then(|extras| extras.idle.as_ref()) {
             Some(idle) => (idle.limit, now.saturating_duration_since(idle.last)),
@@ -91,7 +95,7 @@ impl Conn {
 
     fn close_timer_fired(self: &Rc<Self>, limit: Duration) {
         if self.state.get().waits_for_flush() {
-            self.replace_reason(CloseReason::CloseTimedOut(limit));
+            self.note_reason(CloseReason::CloseTimedOut(limit));
         }
         self.apply(Input::Deadline);
     }

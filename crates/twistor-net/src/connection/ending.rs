@@ -76,9 +76,11 @@ impl Conn {
         match self.with_socket(|socket| socket.shutdown_write()) {
             Ok(()) => {}
             // The peer has reset the connection meanwhile.
-            Err(error) if self.state.get().is_lost() => {
+            Err(error) if self.state.get().is_over() => {
                 self.note_reason(CloseReason::from(error));
-                self.state.set(State::Lost);
+                if self.state.get() == State::Lingering {
+                    self.state.set(State::Lost);
+                }
             }
             Err(error) => self.fail_socket(error),
         }
@@ -94,26 +96,45 @@ impl Conn {
     /// Tells producer, protocol and owner, in this order, and each whatever happened to the others.
     fn tell_lost(self: &Rc<Self>) {
         self.stop_clocks();
-        let reason = self.reason.borrow().clone().unwrap_or(CloseReason::Done);
+        let reason = self.close_reason();
         self.replace_reason(reason.clone());
         let _ = self.host(); // Known afterwards too.
         tracing::debug!(peer = %self.peer, %reason, "connection lost");
         self.stop_producer();
-        let transport = Transport::new(Rc::clone(self));
-        if let Ok(mut slot) = self.slot.try_borrow_mut() {
-            if let Some(protocol) = slot.as_mut() {
-                let _ =
-                    self.reactor.guard("connection_lost", || protocol.connection_lost(&transport, &reason));
-            }
-        }
-        let protocol = self.slot.try_borrow_mut().ok().and_then(|mut slot| slot.take());
-        drop_contained(protocol);
+        self.tell_protocol_lost();
         let owner = self.owner.borrow_mut().take();
         if let Some(owner) = owner {
             owner.connection_lost(&reason);
         }
         let extras = self.extras.borrow_mut().take();
         drop_contained(extras);
+    }
+
+    /// Tells the protocol, and drops it. If it is lent to somebody, that is done when it comes back.
+    pub(super) fn tell_protocol_lost(self: &Rc<Self>) {
+        let reason = self.close_reason();
+        let transport = Transport::new(Rc::clone(self));
+        let protocol = match self.slot.try_borrow_mut() {
+            Ok(mut slot) => {
+                if let Some(protocol) = slot.as_mut() {
+                    let call = || protocol.connection_lost(&transport, &reason);
+                    let _ = self.reactor.guard("connection_lost", call);
+                }
+                slot.take()
+            }
+            Err(_) => return self.unheard.set(true),
+        };
+        drop_contained(protocol);
+    }
+
+    /// Why the connection ended, or would.
+    fn close_reason(&self) -> CloseReason {
+        self.reason.borrow().clone().unwrap_or(CloseReason::Done)
+    }
+
+    /// Whether a panic is what ends the connection.
+    pub(crate) fn has_panicked(&self) -> bool {
+        matches!(*self.reason.borrow(), Some(CloseReason::Panicked(_)))
     }
 
     /// Lets go of the socket and of the place in the reactor's table.

@@ -33,6 +33,10 @@ pub(crate) struct Extras {
     pub(super) producer: Option<ProducerEntry>,
     pub(super) idle: Option<Idle>,
     pub(super) close_timer: Option<DelayedCall>,
+    /// The end of a shortage of buffers in the system.
+    pub(super) send_retry: Option<DelayedCall>,
+    /// Bytes that the filters say they hold back on the way out.
+    pub(super) retained: usize,
     pub(super) next: Option<Switch>,
 }
 

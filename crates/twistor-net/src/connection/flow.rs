@@ -58,8 +58,8 @@ impl Conn {
         Flow::Full
     }
 
-    /// After a flush.
-    pub(super) fn check_resume(self: &Rc<Self>, pending: usize) {
+    /// After a flush that found `before` bytes and left `pending`.
+    pub(super) fn check_resume(self: &Rc<Self>, before: usize, pending: usize) {
         if self.pressure.get().is_full() && pending <= self.marks().1 {
             match self.pressure.get() {
                 Pressure::Paused => {
@@ -69,8 +69,21 @@ impl Conn {
                 _ => self.pressure.set(Pressure::Flowing), // The pause was not told yet.
             }
         }
-        if pending == 0 {
+        // A flush of nothing is no reason to ask: a producer that has nothing now would be asked in a loop that never sleeps.
+        if before > 0 && pending == 0 {
             self.ask_pull_producer();
+        }
+    }
+
+    /// A new protocol has the slot: it has heard nothing of the pressure so far.
+    pub(super) fn repeat_pressure(self: &Rc<Self>) {
+        match self.pressure.get() {
+            Pressure::Paused => {
+                self.pressure.set(Pressure::PausePending);
+                self.queue_note(NOTE_FLOW);
+            }
+            Pressure::ResumePending => self.pressure.set(Pressure::Flowing),
+            Pressure::Flowing | Pressure::PausePending => {}
         }
     }
 
@@ -101,10 +114,22 @@ impl Conn {
             Pressure::Flowing | Pressure::Paused => {}
         }
         self.tell_producer();
+        if self.state.get().waits_for_flush() {
+            self.flush_output(); // A producer that was resumed may hold the close no longer.
+        }
     }
 
     pub(super) fn has_producer(&self) -> bool {
         self.extras.borrow().as_ref().is_some_and(|extras| extras.producer.is_some())
+    }
+
+    /// Whether a close has to wait for the producer: for one that was asked for a piece or is paused, until it unregisters or is
+    /// resumed. One that runs has written what it had, and is told to stop (PROD-07); so two transports that feed each other do not
+    /// wait for each other.
+    pub(super) fn producer_holds_close(&self) -> bool {
+        let extras = self.extras.borrow();
+        let entry = extras.as_ref().and_then(|extras| extras.producer.as_ref());
+        entry.is_some_and(|entry| entry.kind == ProducerKind::Pull || entry.told == ProducerState::Paused)
     }
 
     pub(super) fn register_producer<T: Producer>(
@@ -161,7 +186,7 @@ impl Conn {
     }
 
     /// Everything was sent: a pull producer is due, with the next dispatch.
-    fn ask_pull_producer(self: &Rc<Self>) {
+    pub(super) fn ask_pull_producer(self: &Rc<Self>) {
         let due = match self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.as_mut()) {
             Some(entry) if entry.kind == ProducerKind::Pull && entry.told == ProducerState::Running => {
                 entry.told = ProducerState::Due;
@@ -176,8 +201,8 @@ impl Conn {
 
     /// Tells the producer what it is to do, if that is not what it was told last.
     pub(super) fn tell_producer(self: &Rc<Self>) {
-        if self.state.get().is_over() {
-            return;
+        if !self.state.get().takes_writes(true) {
+            return; // Nothing it could write would be sent.
         }
         let full = self.pressure.get().is_full();
         let due = match self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.as_mut()) {

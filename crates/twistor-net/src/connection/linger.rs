@@ -32,6 +32,8 @@ struct Lingerer {
     socket: RefCell<Option<Box<dyn StreamSocket>>>,
     drained: Cell<usize>,
     most: usize,
+    /// Whether the table of sources will call `again`.
+    again: Cell<bool>,
 }
 
 impl Lingerers {
@@ -60,6 +62,7 @@ impl Lingerers {
             socket: RefCell::new(Some(socket)),
             drained: Cell::new(0),
             most: limits.linger_bytes,
+            again: Cell::new(unread),
         });
         if reactor.replace(token, Rc::clone(&lingerer) as Rc<dyn Source>).is_err() {
             return;
@@ -130,6 +133,12 @@ impl Lingerer {
         }
     }
 
+    fn come_again(&self, reactor: &ReactorHandle) {
+        if !self.again.replace(true) {
+            reactor.again(self.token);
+        }
+    }
+
     /// Reads and throws away, one buffer a turn.
     fn drain(&self, reactor: &ReactorHandle) {
         let received = reactor.with_scratch(|scratch| match &*self.socket.borrow() {
@@ -143,11 +152,11 @@ impl Lingerer {
                 if self.drained.get() >= self.most {
                     self.happen(reactor, Input::LingerOver);
                 } else {
-                    reactor.again(self.token);
+                    self.come_again(reactor);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => reactor.again(self.token),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.come_again(reactor),
             Err(_) => self.happen(reactor, Input::SocketFailed),
         }
     }
@@ -161,6 +170,7 @@ impl Source for Lingerer {
     }
 
     fn again(self: Rc<Self>, reactor: &ReactorHandle) {
+        self.again.set(false);
         self.drain(reactor);
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct Conn {
     epoch: Cell<u32>,
     /// Whether the protocol was told of the connection.
     made: Cell<bool>,
+    /// Whether the loss came while the protocol was lent: it is told when it comes back.
+    unheard: Cell<bool>,
     reading: Cell<Reading>,
     read_edge: Cell<ReadEdge>,
     write_edge: Cell<WriteEdge>,
@@ -148,6 +150,7 @@ impl Conn {
             slot: RefCell::new(Some(protocol)),
             epoch: Cell::new(0),
             made: Cell::new(false),
+            unheard: Cell::new(false),
             reading: Cell::new(Reading::Flowing),
             read_edge: Cell::new(ReadEdge::Idle),
             write_edge: Cell::new(WriteEdge::Open),
@@ -289,7 +292,7 @@ impl Source for Conn {
     fn shut_down(self: Rc<Self>, _reactor: &ReactorHandle, reason: &CloseReason) {
         self.in_span(|| {
             self.make(); // Who was not told of the beginning would hear of the end alone.
-            self.flush_output(); // What the socket takes now leaves; the rest is lost.
+            self.flush_all(); // What the socket takes now leaves; the rest is lost.
             if !self.state.get().is_over() {
                 self.note_reason(reason.clone());
             }

@@ -107,10 +107,10 @@ impl Conn {
     /// The peer's FIN.
     fn read_end(self: &Rc<Self>) {
         self.read_edge.set(ReadEdge::Idle);
+        self.reading.set(Reading::Ended);
         if self.is_filtered() {
             self.filter_read_end();
         }
-        self.reading.set(Reading::Ended);
         self.apply(Input::PeerFin);
     }
 

@@ -99,7 +99,7 @@ impl Conn {
             self.walk_down(&piece);
             drop_contained(piece);
         }
-        if self.state.get().waits_for_flush() && !self.has_producer() {
+        if self.state.get().waits_for_flush() && !self.producer_holds_close() {
             self.tell_filters_of_close();
         }
     }
@@ -194,7 +194,12 @@ impl Conn {
                 break;
             }
         }
+        let held_back = |layer: &Layer| self.reactor.guard("pending of a filter", || layer.filter.pending());
+        let retained = layers.iter().map(|layer| held_back(layer).unwrap_or(0)).sum();
         self.restore_layers(layers);
+        if let Some(extras) = self.extras.borrow_mut().as_mut() {
+            extras.retained = retained;
+        }
         if !out.down.is_empty() {
             self.with_outbox(|outbox| outbox.push(&out.down));
             self.plan_flush();

@@ -80,7 +80,8 @@ impl Transport {
 impl Transport {
     /// Closes in order: reads no more, sends what was written, then ends; the protocol hears [`CloseReason::Done`].
     ///
-    /// Waits for a registered producer to unregister, whose writes still count. Bounded by the close time-out (30 s), after which the
+    /// Waits for a registered pull producer to unregister, and for a paused push producer to be resumed; their writes still count until
+    /// then. A push producer that runs is told to stop when everything is sent. Bounded by the close time-out (30 s), after which the
     /// connection is aborted with [`CloseReason::CloseTimedOut`]. Again: nothing.
     pub fn lose_connection(&self) {
         self.conn.apply(Input::LoseConnection);
@@ -110,7 +111,7 @@ impl Transport {
         self.conn.with_extras(|extras| extras.limits.close_timeout = Some(limit));
     }
 
-    /// Whether the connection stands and neither side of it was asked to close.
+    /// Whether the connection stands: not lost, and no close of it under way. A half-closed one stands.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         !self.conn.state.get().is_over() && !self.is_closing()

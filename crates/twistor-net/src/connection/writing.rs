@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use twistor_deferred::drop_contained;
-use twistor_reactor::CloseReason;
+use twistor_reactor::{CloseReason, DelayedCall};
 use twistor_reactor::sources::Source;
 
+use super::extras::Extras;
 use super::{Conn, FlushPlan, Outbox, WriteEdge};
 use crate::Flow;
 use crate::closing::Input;
@@ -56,7 +57,7 @@ impl Conn {
     /// Bytes that wait, gathered and queued.
     pub(super) fn pending(&self) -> usize {
         let queued = self.outbox.borrow().as_ref().map_or(0, |outbox| outbox.len());
-        queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len())
+        queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len() + extras.retained)
     }
 
     /// Has what was gathered flushed: when the present callback of this connection returns, or in the flush phase.
@@ -69,9 +70,10 @@ impl Conn {
 
     /// One send of what waits. Never called from inside a call of the user's.
     pub(super) fn flush_output(self: &Rc<Self>) {
-        if self.state.get().is_over() {
-            return;
+        if self.state.get().is_over() || !self.made.get() {
+            return; // What was written before `connection_made` leaves when that has been called.
         }
+        let before = self.pending();
         if self.is_filtered() {
             self.filter_written();
         }
@@ -81,7 +83,20 @@ impl Conn {
         if self.state.get().is_over() {
             return; // The send failed.
         }
-        self.drained();
+        self.drained(before);
+    }
+
+    /// Sends as much as the socket takes, for the last time.
+    pub(super) fn flush_all(self: &Rc<Self>) {
+        /// More sends than any socket's buffer takes.
+        const MOST: usize = 256;
+        for _ in 0..MOST {
+            self.flush_output();
+            let more = self.write_edge.get() == WriteEdge::Open && self.outbox.borrow().is_some();
+            if !more || self.state.get().is_over() {
+                return;
+            }
+        }
     }
 
     fn send_once(self: &Rc<Self>) {
@@ -92,6 +107,7 @@ impl Conn {
         };
         match sent {
             Ok(sent) => {
+                self.note_activity();
                 if self.sent(sent) {
                     self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
                 }
@@ -123,19 +139,25 @@ impl Conn {
 
     fn retry_send(self: &Rc<Self>) {
         self.write_edge.set(WriteEdge::Blocked);
+        let waits = |extras: &mut Extras| extras.send_retry.as_ref().is_some_and(DelayedCall::active);
+        if self.with_extras(waits) {
+            return; // An event came meanwhile, and found the shortage unchanged.
+        }
         let conn = Rc::downgrade(self);
-        self.reactor.call_later(NO_BUFFERS_RETRY, move || {
+        let retry = self.reactor.call_later(NO_BUFFERS_RETRY, move || {
             if let Some(conn) = conn.upgrade() {
                 conn.write_edge.set(WriteEdge::Open);
                 conn.in_span(|| conn.flush_output());
             }
         });
+        self.with_extras(|extras| extras.send_retry = Some(retry));
     }
 
     /// After a flush: resumes who waits for room, and goes on with a close that waited for the last byte.
-    pub(super) fn drained(self: &Rc<Self>) {
+    /// `before` is what waited when the flush began.
+    fn drained(self: &Rc<Self>, before: usize) {
         let pending = self.pending();
-        self.check_resume(pending);
+        self.check_resume(before, pending);
         if pending > 0 {
             if self.state.get().waits_for_flush() {
                 self.limit_close();
@@ -145,7 +167,7 @@ impl Conn {
         if !self.state.get().waits_for_flush() {
             return;
         }
-        if self.has_producer() || self.filters_hold_close() {
+        if self.producer_holds_close() || self.filters_hold_close() {
             self.limit_close();
             return;
         }

@@ -90,7 +90,9 @@ impl<F: Factory> Core<F> {
 
     fn accept_again(&self) {
         if let Some(token) = self.token.get() {
-            self.reactor.again(token);
+            if !self.again.replace(true) {
+                self.reactor.again(token);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
-use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred};
+use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred, succeed};
 use twistor_reactor::DelayedCall;
 
 use super::port::{Core, PortState};
@@ -31,6 +31,9 @@ pub(super) struct Drain {
 
 impl<F: Factory> Core<F> {
     pub(super) fn begin_drain(self: &Rc<Self>, deadline: Duration) -> Deferred<Drained> {
+        if self.reactor.is_gone() {
+            return succeed(Drained::default());
+        }
         let (promise, drained) = deferred();
         self.close_socket();
         self.state.set(PortState::Draining);
@@ -89,7 +92,6 @@ impl<F: Factory> Core<F> {
             self.state.set(PortState::Stopped);
         }
         let stopped = if self.state.get() == PortState::Stopped { self.stop_factory() } else { Ok(()) };
-        // More than there were at the beginning, if the port was started again meanwhile.
         let report = Drained { closed: drain.all.saturating_sub(drain.aborted), aborted: drain.aborted };
         for promise in drain.promises {
             promise.fire(stopped.clone().map(|()| report).map_err(|text| Failure::new(Panicked(text))));

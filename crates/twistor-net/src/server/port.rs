@@ -80,7 +80,7 @@ impl ListeningPort {
     ///
     /// # Errors
     ///
-    /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp); always for an adopted port, whose socket is gone.
+    /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp); while it is being drained; always for an adopted port, whose socket is gone.
     pub fn start_listening(&self) -> Result<(), CannotListenError> {
         Rc::clone(&self.core).start_listening()
     }
@@ -141,7 +141,7 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, twistor_reactor::ReactorGone)
 }
 
-pub(super) struct Core<F> {
+pub(super) struct Core<F: Factory> {
     pub(super) reactor: ReactorHandle,
     pub(super) context: Rc<NetContext>,
     origin: Origin,
@@ -155,6 +155,8 @@ pub(super) struct Core<F> {
     pub(super) local: Cell<SocketAddr>,
     /// Accepts of the next readiness.
     pub(super) batch: Cell<usize>,
+    /// Whether the table of sources will call `again`.
+    pub(super) again: Cell<bool>,
     /// The pause after the last shortage of descriptors, if the port is in one.
     pub(super) back_off: Cell<Option<Duration>>,
     /// The end of that pause.
@@ -188,6 +190,7 @@ impl<F: Factory> Core<F> {
             listener: RefCell::new(None),
             token: Cell::new(None),
             local: Cell::new(([0, 0, 0, 0], 0).into()),
+            again: Cell::new(false),
             back_off: Cell::new(None),
             retry: RefCell::new(None),
             connections: Cell::new(0),
@@ -239,9 +242,7 @@ impl<F: Factory> Core<F> {
             return;
         }
         self.users.set(Users::Started);
-        if self.factory.try_borrow().is_ok_and(|factory| factory.as_ref().is_some_and(F::noisy)) {
-            info!("starting factory on {}", self.local.get());
-        }
+        self.log_if_noisy("starting");
         let _ = self.tell("start_factory", Factory::start_factory);
     }
 
@@ -252,10 +253,15 @@ impl<F: Factory> Core<F> {
             return Ok(());
         }
         let stopped = self.tell("stop_factory", Factory::stop_factory);
-        if self.factory.try_borrow().is_ok_and(|factory| factory.as_ref().is_some_and(F::noisy)) {
-            info!("stopped factory on {}", self.local.get());
-        }
+        self.log_if_noisy("stopped");
         stopped.unwrap_or(Ok(()))
+    }
+
+    fn log_if_noisy(&self, what: &str) {
+        let prefix = self.tell("log_prefix", |factory| factory.noisy().then(|| factory.log_prefix()));
+        if let Some(Ok(Some(prefix))) = prefix {
+            info!("{what} factory {prefix} on {}", self.local.get());
+        }
     }
 
     /// Calls the factory, unless it is gone with the reactor; contains its panic.
@@ -265,13 +271,8 @@ impl<F: Factory> Core<F> {
         Some(self.reactor.guard(what, || f(factory)))
     }
 
-    /// Closes the listening socket: no code of the user's is in it.
+    /// Takes the socket out of the loop and closes it: no code of the user's is in it.
     pub(super) fn close_socket(&self) {
-        drop(self.withdraw());
-    }
-
-    /// Takes the socket out of the loop; it is closed by whoever drops it.
-    fn withdraw(&self) -> Option<Box<dyn StreamListener>> {
         if let Some(token) = self.token.take() {
             drop(self.reactor.deregister(token));
         }
@@ -279,7 +280,8 @@ impl<F: Factory> Core<F> {
         if let Some(retry) = self.retry.take() {
             let _ = retry.cancel();
         }
-        self.listener.borrow_mut().take()
+        let listener = self.listener.borrow_mut().take();
+        drop(listener);
     }
 }
 
@@ -287,6 +289,11 @@ impl<F: Factory> Object for Core<F> {
     fn start_listening(self: Rc<Self>) -> Result<(), CannotListenError> {
         match self.state.get() {
             PortState::Listening => Ok(()),
+            PortState::Draining | PortState::Stopped if self.drain.borrow().is_some() => {
+                let error = io::Error::new(io::ErrorKind::ResourceBusy, "the port is being drained: wait for the end of that");
+                let local = self.local.get();
+                Err(CannotListenError::new(&local.ip().to_string(), local.port(), error))
+            }
             PortState::Draining | PortState::Stopped => self.open(),
         }
     }
@@ -296,11 +303,10 @@ impl<F: Factory> Object for Core<F> {
             return succeed(());
         }
         self.state.set(PortState::Stopped);
-        let listener = self.withdraw();
+        self.close_socket();
         let (promise, stopped) = deferred();
         let core = Rc::clone(&self);
         self.reactor.notify(move |_| {
-            drop(listener);
             // Unless it was started again meanwhile, or a drain is to stop it.
             let stop = core.state.get() == PortState::Stopped && core.drain.borrow().is_none();
             fire(promise, if stop { core.stop_factory() } else { Ok(()) });
@@ -342,6 +348,7 @@ impl<F: Factory> Source for Core<F> {
     }
 
     fn again(self: Rc<Self>, _reactor: &ReactorHandle) {
+        self.again.set(false);
         self.accept_batch();
     }
 
@@ -376,9 +383,17 @@ impl<F: Factory> Holder for Core<F> {
     }
 }
 
-impl<F> Drop for Core<F> {
-    /// The last of its handles may go with a connection, inside the loop.
+impl<F: Factory> Drop for Core<F> {
+    /// The last of its handles may go with a connection, inside the loop; or in a call of the user's, who let go of a port that accepts no
+    /// more: then the factory is stopped by a notification.
     fn drop(&mut self) {
-        drop_contained(self.factory.get_mut().take());
+        let Some(mut factory) = self.factory.get_mut().take() else { return };
+        if self.users.get() != Users::Started {
+            return drop_contained(factory);
+        }
+        self.reactor.notify(move |reactor| {
+            let _ = reactor.guard("stop_factory", || factory.stop_factory());
+            drop_contained(factory);
+        });
     }
 }
