@@ -164,7 +164,7 @@ impl Lingerer {
 
 impl Source for Lingerer {
     fn ready(self: Rc<Self>, reactor: &ReactorHandle, readiness: Readiness) {
-        if readiness.is_readable() || readiness.is_hang_up() {
+        if !self.again.get() && (readiness.is_readable() || readiness.is_hang_up()) {
             self.drain(reactor);
         }
     }

@@ -267,7 +267,9 @@ impl Source for Conn {
         self.in_span(|| {
             self.make(); // An adopted socket may be ready before the notification of its making has had its turn.
             self.note_readiness(readiness);
-            self.pump();
+            if !self.again.get() {
+                self.pump(); // Else the share of this turn comes with `again`.
+            }
         });
     }
 

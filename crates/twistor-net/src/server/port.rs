@@ -344,7 +344,9 @@ fn fire(promise: Promise<()>, result: Result<(), String>) {
 
 impl<F: Factory> Source for Core<F> {
     fn ready(self: Rc<Self>, _reactor: &ReactorHandle, _readiness: Readiness) {
-        self.accept_batch();
+        if !self.again.get() {
+            self.accept_batch(); // Else the batch of this turn comes with `again`.
+        }
     }
 
     fn again(self: Rc<Self>, _reactor: &ReactorHandle) {
