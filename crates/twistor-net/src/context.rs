@@ -12,8 +12,9 @@ use crate::connection::{Lingerers, Outbox};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetLimits {
-    /// How long an orderly close may take to send what was written; then the connection is aborted with
-    /// [`CloseTimedOut`](crate::CloseReason::CloseTimedOut). `None` waits for ever. Default 30 s.
+    /// How long the peer of a connection that closes in order may take nothing of what is still to be sent; then the connection is aborted
+    /// with [`CloseTimedOut`](crate::CloseReason::CloseTimedOut). Every byte it takes starts the time anew, so that a slow reader of
+    /// something long gets it whole. `None` waits for ever. Default 30 s.
     pub close_timeout: Option<Duration>,
     /// How long a socket is kept after its connection, for the peer's FIN. Zero turns lingering off. Default 2 s.
     pub linger_time: Duration,
@@ -47,6 +48,7 @@ pub(crate) trait Holder {
 pub(crate) struct NetContext {
     pub(crate) limits: RefCell<NetLimits>,
     pub(crate) lingerers: Rc<Lingerers>,
+    #[expect(clippy::vec_box, reason = "the boxes themselves go to connections and come back")]
     outboxes: RefCell<Vec<Box<Outbox>>>,
     /// The number of the last connection accepted, for log lines.
     serial: Cell<u64>,
@@ -79,6 +81,8 @@ impl NetContext {
 #[derive(Default)]
 pub(crate) struct Holders {
     holders: RefCell<Vec<Weak<dyn Holder>>>,
+    /// Factories whose holder went while the reactor was being dropped.
+    orphans: RefCell<Vec<Box<dyn FnOnce()>>>,
 }
 
 impl Holders {
@@ -90,16 +94,24 @@ impl Holders {
         }
         holders.push(holder);
     }
+
+    /// Has `f` called when the factories go.
+    pub(crate) fn release_at_the_end(&self, f: impl FnOnce() + 'static) {
+        self.orphans.borrow_mut().push(Box::new(f));
+    }
 }
 
 impl Drop for Holders {
     /// The reactor is gone: factories go with it, whoever still holds a handle of their port or connector.
     fn drop(&mut self) {
-        for holder in std::mem::take(&mut *self.holders.borrow_mut()) {
-            if let Some(holder) = holder.upgrade() {
-                drop_contained(contain(|| holder.release())); // One factory's trouble is not another's.
-                drop_contained(holder);
-            }
+        // All are held first: the destructor of one factory may let go of the handles of another.
+        let holders: Vec<_> = self.holders.take().iter().filter_map(Weak::upgrade).collect();
+        for holder in holders {
+            drop_contained(contain(|| holder.release())); // One factory's trouble is not another's.
+            drop_contained(holder);
+        }
+        for release in self.orphans.take() {
+            drop_contained(contain(release));
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum CloseReason {
     Aborted,
     /// The idle time-out set with `set_timeout` expired and the protocol chose to end with this reason.
     TimedOut(Duration),
-    /// An orderly close did not finish before its deadline (`close_timeout`), since the peer does not read.
+    /// The peer took nothing for so long (`close_timeout`) of what was left to send in an orderly close.
     CloseTimedOut(Duration),
     /// More was waiting to be sent than the hard limit `max_write_buffer` (bytes) allows.
     WriteBufferFull(usize),
@@ -69,7 +69,7 @@ impl fmt::Display for CloseReason {
             Self::Aborted => f.write_str("connection was aborted by this end"),
             Self::TimedOut(limit) => write!(f, "nothing happened on the connection for {limit:?}"),
             Self::CloseTimedOut(limit) => {
-                write!(f, "peer did not take what was written within {limit:?} of the close")
+                write!(f, "peer took nothing of what was left to send for {limit:?} of an orderly close")
             }
             Self::WriteBufferFull(limit) => write!(f, "more than {limit} bytes were waiting to be sent"),
             Self::Panicked(text) => write!(f, "a callback panicked: {text}"),

@@ -69,7 +69,7 @@ pub mod prelude {
         Promise, deferred, fail, maybe_deferred, succeed,
     };
     pub use twistor_net::{
-        Address, CannotListenError, ClientFactory, ConnectError, Connection, Connector, ConnectorState,
+        Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector, ConnectorState,
         Destination, Factory, Flow, KeepAlive, ListeningPort, Producer, ProducerKind, Protocol, ReactorTcp,
         Shared, TcpClientOptions, TcpServerOptions, Transport, for_protocol,
     };

@@ -45,6 +45,7 @@ trait Object {
     fn stop_connecting(self: Rc<Self>) -> Result<(), NotConnecting>;
     fn disconnect(self: Rc<Self>);
     fn destination(&self) -> &Address;
+    fn reactor(&self) -> &ReactorHandle;
     fn state(&self) -> ConnectorState;
 }
 
@@ -78,6 +79,12 @@ impl Connector {
     #[must_use]
     pub fn destination(&self) -> &Address {
         self.core.destination()
+    }
+
+    /// The reactor it connects with.
+    #[must_use]
+    pub fn reactor(&self) -> &ReactorHandle {
+        self.core.reactor()
     }
 
     /// Where it is.
@@ -398,7 +405,17 @@ impl<F: ClientFactory> Object for Core<F> {
         }
         let number = self.attempts.get() + 1;
         self.attempts.set(number);
-        let attempt = Attempt { number, deadline: None, token: None, rest: VecDeque::new() };
+        let deadline = self.options.timeout.map(|limit| {
+            let weak = self.this.clone();
+            self.reactor.call_later(limit, move || {
+                if let Some(core) = weak.upgrade() {
+                    // Queued, so that a deadline of zero comes after the beginning of the attempt that it ends.
+                    let reactor = core.reactor.clone();
+                    reactor.notify(move |_| core.fail(number, ConnectError::TimedOut(limit)));
+                }
+            })
+        });
+        let attempt = Attempt { number, deadline, token: None, rest: VecDeque::new() };
         self.stage.replace(Stage::Connecting(attempt));
         let core = Rc::clone(&self);
         self.reactor.notify(move |_| core.begin(number));
@@ -436,6 +453,10 @@ impl<F: ClientFactory> Object for Core<F> {
 
     fn destination(&self) -> &Address {
         self.destination.address()
+    }
+
+    fn reactor(&self) -> &ReactorHandle {
+        &self.reactor
     }
 
     fn state(&self) -> ConnectorState {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Conn;
 use super::extras::Idle;
 use crate::closing::{Input, State};
-use twistor_reactor::CloseReason;
+use twistor_reactor::{CloseReason, DelayedCall};
 
 impl Conn {
     /// Sets or clears the idle time-out, and gives the one before.
@@ -36,7 +36,17 @@ impl Conn {
         }
     }
 
-    fn call_when_idle(self: &Rc<Self>, delay: Duration) -> twistor_reactor::DelayedCall {
+    /// The peer took something.
+    pub(super) fn note_progress(&self) {
+        if let Some(extras) = self.extras.borrow_mut().as_mut() {
+            let now = self.reactor.now();
+            for idle in extras.idle.iter_mut().chain(extras.close.iter_mut()) {
+                idle.last = now;
+            }
+        }
+    }
+
+    fn call_when_idle(self: &Rc<Self>, delay: Duration) -> DelayedCall {
         let conn = Rc::downgrade(self);
         self.reactor.call_later(delay, move || {
             if let Some(conn) = conn.upgrade() {
@@ -77,23 +87,42 @@ impl Conn {
             return;
         }
         let (running, own) = match self.extras.borrow().as_ref() {
-            Some(extras) => (extras.close_timer.is_some(), extras.limits.close_timeout),
+            Some(extras) => (extras.close.is_some(), extras.limits.close_timeout),
             None => (false, None),
         };
         let Some(limit) = own.unwrap_or_else(|| self.context.limits.borrow().close_timeout) else { return };
         if running {
             return;
         }
+        let last = self.reactor.now();
+        let call = self.call_when_close_expires(limit, limit);
+        self.with_extras(|extras| extras.close = Some(Idle { limit, last, call }));
+    }
+
+    fn call_when_close_expires(self: &Rc<Self>, delay: Duration, limit: Duration) -> DelayedCall {
         let conn = Rc::downgrade(self);
-        let timer = self.reactor.call_later(limit, move || {
+        self.reactor.call_later(delay, move || {
             if let Some(conn) = conn.upgrade() {
                 conn.in_span(|| conn.close_timer_fired(limit));
             }
-        });
-        self.with_extras(|extras| extras.close_timer = Some(timer));
+        })
     }
 
+    /// The deadline counts from the last byte that the peer took.
     fn close_timer_fired(self: &Rc<Self>, limit: Duration) {
+        let idle_for = match self.extras.borrow().as_ref().and_then(|extras| extras.close.as_ref()) {
+            Some(close) => self.reactor.now().saturating_duration_since(close.last),
+            None => return,
+        };
+        if idle_for < limit {
+            let call = self.call_when_close_expires(limit - idle_for, limit);
+            self.with_extras(|extras| {
+                if let Some(close) = extras.close.as_mut() {
+                    close.call = call;
+                }
+            });
+            return;
+        }
         if self.state.get().waits_for_flush() {
             self.note_reason(CloseReason::CloseTimedOut(limit));
         }
@@ -103,7 +132,7 @@ impl Conn {
     pub(super) fn stop_clocks(&self) {
         let mut extras = self.extras.borrow_mut();
         let Some(extras) = extras.as_mut() else { return };
-        for timer in extras.close_timer.take().into_iter().chain(extras.idle.take().map(|idle| idle.call)) {
+        for timer in [extras.close.take(), extras.idle.take()].into_iter().flatten().map(|idle| idle.call) {
             // The library's own closures hold weak handles: dropping them runs no code of the user's.
             let _ = timer.cancel();
         }

@@ -32,7 +32,8 @@ pub(crate) struct Extras {
     pub(super) closing_told: bool,
     pub(super) producer: Option<ProducerEntry>,
     pub(super) idle: Option<Idle>,
-    pub(super) close_timer: Option<DelayedCall>,
+    /// The deadline of the close, if one has to wait.
+    pub(super) close: Option<Idle>,
     /// The end of a shortage of buffers in the system.
     pub(super) send_retry: Option<DelayedCall>,
     /// Bytes that the filters say they hold back on the way out.
@@ -88,7 +89,7 @@ pub(super) enum ProducerState {
     Due,
 }
 
-/// The idle time-out.
+/// Something that ends when nothing has happened for a while. What happens is only noted; the timer finds out when it fires.
 pub(super) struct Idle {
     pub(super) limit: Duration,
     pub(super) last: Moment,

@@ -295,6 +295,10 @@ impl Source for Conn {
         self.in_span(|| {
             self.make(); // Who was not told of the beginning would hear of the end alone.
             self.flush_all(); // What the socket takes now leaves; the rest is lost.
+            if self.pending() > 0 {
+                // A stream that was cut off must not look like one that ended.
+                let _ = self.with_socket(|socket| socket.reset_on_close());
+            }
             if !self.state.get().is_over() {
                 self.note_reason(reason.clone());
             }

@@ -81,8 +81,8 @@ impl Transport {
     /// Closes in order: reads no more, sends what was written, then ends; the protocol hears [`CloseReason::Done`].
     ///
     /// Waits for a registered pull producer to unregister, and for a paused push producer to be resumed; their writes still count until
-    /// then. A push producer that runs is told to stop when everything is sent. Bounded by the close time-out (30 s), after which the
-    /// connection is aborted with [`CloseReason::CloseTimedOut`]. Again: nothing.
+    /// then. A push producer that runs is told to stop when everything is sent. A peer that takes nothing for the close
+    /// time-out (30 s) is aborted, with [`CloseReason::CloseTimedOut`]. Again: nothing.
     pub fn lose_connection(&self) {
         self.conn.apply(Input::LoseConnection);
     }
@@ -105,7 +105,7 @@ impl Transport {
         self.conn.fail(reason.into());
     }
 
-    /// Sets how long a close of this connection may take; `None` waits for ever. Default: that of
+    /// Sets how long the peer may take nothing while this connection closes; `None` waits for ever. Default: that of
     /// [`NetLimits`](crate::NetLimits::close_timeout). Counts for closes that begin later.
     pub fn set_close_timeout(&self, limit: Option<Duration>) {
         self.conn.with_extras(|extras| extras.limits.close_timeout = Some(limit));

@@ -107,7 +107,7 @@ impl Conn {
         };
         match sent {
             Ok(sent) => {
-                self.note_activity();
+                self.note_progress();
                 if self.sent(sent) {
                     self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
                 }

@@ -393,9 +393,15 @@ impl<F: Factory> Drop for Core<F> {
         if self.users.get() != Users::Started {
             return drop_contained(factory);
         }
-        self.reactor.notify(move |reactor| {
+        let stop = move |reactor: &ReactorHandle| {
             let _ = reactor.guard("stop_factory", || factory.stop_factory());
             drop_contained(factory);
-        });
+        };
+        if self.reactor.is_gone() {
+            let reactor = self.reactor.clone();
+            self.reactor.extension::<Holders>().release_at_the_end(move || stop(&reactor));
+        } else {
+            self.reactor.notify(stop);
+        }
     }
 }
