@@ -6,6 +6,7 @@
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
 //! - [`errno`]: the error numbers it names.
+//! - [`conformance`]: what every transport owes its users, as cases for any kernel.
 //!
 //! The crate opens no socket, starts no thread and reads no clock.
 //!
@@ -44,6 +45,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod conformance;
 mod edges;
 pub mod errno;
 mod scripted;
