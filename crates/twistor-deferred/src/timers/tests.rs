@@ -379,3 +379,45 @@ fn a_due_call_that_is_dropped_never_runs_and_drops_its_function() {
     assert!(dropped.get());
     assert_eq!(call.cancel(), Err(TimerError::AlreadyCalled));
 }
+
+#[test]
+fn time_12_a_clock_is_read_by_whoever_asks_and_never_goes_back() {
+    let timers = Timers::new();
+    let shown = Rc::new(Cell::new(5));
+    let clock = Rc::clone(&shown);
+    timers.set_clock(Some(Rc::new(move || Moment::from_nanos(clock.get()))));
+    assert_eq!(timers.now(), Moment::from_nanos(5));
+    shown.set(9);
+    let call = timers.schedule_after(Duration::from_nanos(1), || {});
+    assert_eq!(call.time(), Some(Moment::from_nanos(10)), "counted from a fresh reading");
+    shown.set(3);
+    assert_eq!(timers.now(), Moment::from_nanos(9));
+    timers.set_clock(None);
+    shown.set(100);
+    assert_eq!(timers.now(), Moment::from_nanos(9));
+}
+
+#[test]
+fn time_13_a_frozen_clock_stands_still_until_it_is_told_the_time() {
+    let timers = Timers::new();
+    let shown = Rc::new(Cell::new(1));
+    let clock = Rc::clone(&shown);
+    timers.set_clock(Some(Rc::new(move || Moment::from_nanos(clock.get()))));
+    assert_eq!(timers.now(), Moment::from_nanos(1));
+    timers.freeze();
+    shown.set(50);
+    assert_eq!(timers.now(), Moment::from_nanos(1));
+    timers.set_now(Moment::from_nanos(20));
+    assert_eq!(timers.now(), Moment::from_nanos(20));
+    timers.thaw();
+    assert_eq!(timers.now(), Moment::from_nanos(50));
+}
+
+#[test]
+fn emptiness_and_debug_forms_tell_the_truth() {
+    let timers = Timers::new();
+    assert!(timers.is_empty());
+    let call = timers.schedule_after(Duration::from_secs(1), || {});
+    assert!(!timers.is_empty());
+    assert!(format!("{call:?}").contains("DelayedCall"));
+}
