@@ -155,7 +155,8 @@ impl Server {
 
     fn end(mut self, client: &mut TcpStream) {
         client.write_all(b"q").expect("it listens");
-        drop(self.output.take().map(|output| output.lines().count()));
+        let rest = self.output.take().into_iter().flat_map(BufRead::lines);
+        assert!(rest.map_while(Result::ok).any(|line| line.contains("1 passed")));
         assert!(self.process.wait().expect("our child").success());
     }
 }

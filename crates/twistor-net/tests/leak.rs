@@ -128,7 +128,7 @@ impl Subject {
                 let next = Other { alive: Rc::clone(&self.alive), lost: Rc::clone(&self.lost) };
                 transport.switch_protocol(next, b"unread");
             }
-            Do::SetTimeout => drop(transport.set_timeout(Some(ms(1)))),
+            Do::SetTimeout => drop(transport.set_timeout(Some(Duration::from_secs(3_600)))),
             Do::Panic => panic!("{INJECTED}"),
             Do::Ask => {
                 assert!(transport.host().port() > 0 && transport.peer().port() > 0);

@@ -289,3 +289,23 @@ fn r29_handles_that_are_dropped_inside_every_call_end_nothing() {
     drive(&mut reactor, "the data", || server.text() == "still there");
     assert_eq!(kept.get(), 2);
 }
+
+#[test]
+fn prod_05_a_resume_that_a_write_has_overtaken_is_not_told() {
+    let Pair { mut reactor, server, client, .. } = pair(Probe::new(|_, _| {}), Probe::new(|_, _| {}));
+    server.transport().set_write_buffer_limits(10_000, 0);
+    client.transport().pause_producing();
+    // More than the system's buffers take.
+    let mut written = 16 << 20;
+    server.transport().write(&vec![7; written]);
+    drive(&mut reactor, "the pause", || server.has(&Heard::Pause));
+    client.transport().resume_producing();
+    // The turn that sends the last of it queues the resume; before that is told, there is more.
+    drive(&mut reactor, "the last of it", || server.transport().pending() == 0);
+    assert!(!server.has(&Heard::Resume));
+    server.transport().write(&[7; 20_000]);
+    written += 20_000;
+    drive(&mut reactor, "the resume", || server.has(&Heard::Resume));
+    drive(&mut reactor, "all of it", || client.bytes().len() == written);
+    assert_eq!(server.heard(), [Heard::Made, Heard::Pause, Heard::Resume]);
+}

@@ -293,3 +293,19 @@ impl Drop for Countdown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sig_08_removed_triggers_leave_their_queue() {
+        let triggers = Triggers::default();
+        let kept = triggers.add(Phase::Before, SHUTDOWN, Box::new(|_| None));
+        for _ in 0..1_000 {
+            triggers.add(Phase::Before, SHUTDOWN, Box::new(|_| None)).remove().unwrap();
+        }
+        assert!(triggers.events.borrow()[SHUTDOWN][&Phase::Before].len() < 10);
+        kept.remove().unwrap();
+    }
+}

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -150,6 +150,35 @@ fn core_01_a_wait_ends_with_its_last_deferred_and_the_loop_goes_on_at_once() {
     assert!(!reactor.is_finished());
     reactor.iterate(None).unwrap();
     assert!(reactor.is_finished());
+}
+
+#[test]
+fn core_01_what_is_gathered_during_a_flush_is_flushed_too_within_bounds() {
+    let (mut reactor, world) = reactor();
+    let notes = Notes::default();
+    reactor.start().unwrap();
+    let last = Rc::new(TestSource::new("last", &notes));
+    let mut first = TestSource::new("first", &notes);
+    let next = Rc::clone(&last);
+    first.on_flush = Box::new(move |reactor| reactor.flush_later(next.clone()));
+    world.while_asleep(notes.note("wait"));
+    reactor.flush_later(Rc::new(first));
+    turns(&mut reactor, 1);
+    notes.expect(&["first flush", "last flush", "wait"]);
+
+    let mut endless = TestSource::new("endless", &notes);
+    let left = Rc::new(Cell::new(1_000));
+    endless.on_flush = Box::new(move |reactor| {
+        left.set(left.get() - 1);
+        let again = reactor.extension::<RefCell<Option<Rc<TestSource>>>>();
+        let again = again.borrow().clone().filter(|_| left.get() > 0);
+        again.into_iter().for_each(|source| reactor.flush_later(source));
+    });
+    let endless = Rc::new(endless);
+    reactor.extension::<RefCell<Option<Rc<TestSource>>>>().replace(Some(Rc::clone(&endless)));
+    reactor.flush_later(endless);
+    turns(&mut reactor, 1);
+    assert!((2..=16).contains(&notes.take().len()), "a few rounds a turn");
 }
 
 #[test]
@@ -491,6 +520,7 @@ fn core_15_wake_ups_collapse_into_one_turn() {
     for _ in 0..100 {
         remote.call_from_thread(|_| ()).unwrap();
     }
+    assert_eq!(world.wakes(), 1);
     reactor.iterate(None).unwrap();
     assert_eq!(reactor.stats().thread_calls, 100);
     world.waits();

@@ -27,26 +27,30 @@ fn a_regular_file_that_was_lent_is_still_read_once_a_turn() {
     notes.expect(&["file read"; 5]);
 }
 
+/// Panics when it is asked whether it goes on after the end of its input.
+struct Undecided {
+    fd: OwnedFd,
+    notes: Notes,
+}
+
+impl AsFd for Undecided {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Descriptor for Undecided {
+    fn is_half_closeable(&self) -> bool {
+        panic!("undecided")
+    }
+    fn connection_lost(&mut self, reason: &CloseReason) {
+        self.notes.add(format!("{reason:?}"));
+    }
+}
+
 /// `is_half_closeable` was called outside of the guard that contains a panic.
 #[test]
 fn a_panic_in_is_half_closeable_is_taken_for_a_no() {
-    struct Undecided {
-        fd: OwnedFd,
-        notes: Notes,
-    }
-    impl AsFd for Undecided {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.fd.as_fd()
-        }
-    }
-    impl Descriptor for Undecided {
-        fn is_half_closeable(&self) -> bool {
-            panic!("undecided")
-        }
-        fn connection_lost(&mut self, reason: &CloseReason) {
-            self.notes.add(format!("{reason:?}"));
-        }
-    }
     let mut reactor = real_reactor();
     let notes = Notes::default();
     let (reader, writer) = pipe();
@@ -61,33 +65,38 @@ fn a_panic_in_is_half_closeable_is_taken_for_a_no() {
     assert!(matches!(watch.try_with(|_, _| ()), Err(LendError::Gone)));
 }
 
+/// Notes its end.
+struct Noting {
+    fd: OwnedFd,
+    notes: Notes,
+}
+
+impl AsFd for Noting {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Descriptor for Noting {
+    fn connection_lost(&mut self, reason: &CloseReason) {
+        self.notes.add(format!("{reason:?}"));
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.notes.add("dropped");
+    }
+}
+
 /// The object was lent when the loss was to be told, so that it was neither told nor dropped.
 #[test]
 fn an_object_that_is_lent_while_its_reactor_is_dropped_is_dropped_afterwards() {
-    struct Counted {
-        fd: OwnedFd,
-        notes: Notes,
-    }
-    impl AsFd for Counted {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.fd.as_fd()
-        }
-    }
-    impl Descriptor for Counted {
-        fn connection_lost(&mut self, reason: &CloseReason) {
-            self.notes.add(format!("{reason:?}"));
-        }
-    }
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            self.notes.add("dropped");
-        }
-    }
     let reactor = real_reactor();
     let notes = Notes::default();
     let (reader, _writer) = pipe();
     let watch = reactor
-        .add_reader(Counted { fd: reader, notes: notes.clone() })
+        .add_reader(Noting { fd: reader, notes: notes.clone() })
         .map_err(|refused| refused.error)
         .unwrap();
     assert_eq!(watch.try_with(move |_, _| drop(reactor)), Ok(()));

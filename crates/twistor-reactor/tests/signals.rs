@@ -116,11 +116,14 @@ fn sig_02_a_run_that_follows_a_crash_counts_its_own_signals() {
     let (mut reactor, world) = reactor();
     let notes = Notes::default();
     reactor.add_system_event_trigger(Phase::During, SHUTDOWN, notes.note_with("shutdown"));
+    // A signal that comes in the last turn of a crashed run.
     let (raise, handle) = (world.clone(), reactor.handle());
-    let taken = reactor.on_signal(SIGUSR1, move |_| handle.crash()).unwrap();
-    reactor.call_later(ms(1), move || assert!(raise.raise(SIGUSR1)));
+    reactor.call_later(ms(1), move || {
+        handle.crash();
+        assert!(raise.raise(SIGTERM));
+    });
     reactor.run().unwrap();
-    taken.remove();
+    assert_eq!(reactor.exit_signal(), Some(SIGTERM));
     reactor.call_later(ms(1), move || assert!(world.raise(SIGINT)));
     reactor.run().unwrap();
     notes.expect(&["shutdown"]);
@@ -173,8 +176,10 @@ fn sig_01_the_applications_handlers_come_in_order_and_replace_stopping() {
     world.raise(SIGINT);
     turns(&mut reactor, 1);
     notes.expect(&["first", "first", "second", "second"]);
+    assert_eq!(world.watched_signals(), [SIGINT, SIGINT, SIGINT, SIGTERM]);
     first.remove();
     first.remove();
+    assert_eq!(world.watched_signals(), [SIGINT, SIGINT, SIGTERM]);
     world.raise(SIGINT);
     turns(&mut reactor, 2);
     notes.expect(&["second"]);
@@ -184,7 +189,10 @@ fn sig_01_the_applications_handlers_come_in_order_and_replace_stopping() {
     turns(&mut reactor, 2);
     assert!(reactor.is_finished());
     assert_eq!(reactor.exit_signal(), Some(SIGINT));
+    let (mut reactor, _world) = self::reactor();
     assert!(reactor.on_signal(9, |_| ()).is_err(), "SIGKILL cannot be caught");
+    assert_eq!(reactor.stats().sources, 0);
+    turns(&mut reactor, 1);
 }
 
 #[test]
@@ -319,15 +327,33 @@ fn sig_05_a_startup_that_waits_can_be_stopped_crashed_and_begun_again() {
     let (second, wait) = waiting();
     reactor.add_system_event_trigger(Phase::Before, STARTUP, move |_| wait);
     reactor.start().unwrap();
-    fire(&first);
     turns(&mut reactor, 1);
     notes.expect_nothing();
-    assert_eq!(reactor.stop(), Ok(()));
     world.waits();
     reactor.notify(move |_| fire(&second));
-    reactor.run().unwrap();
+    reactor.iterate(None).unwrap();
+    assert_eq!(world.waits(), [Some(Duration::ZERO)]);
+    turns(&mut reactor, 1);
     notes.expect(&["during"]);
-    assert_eq!(world.waits()[0], Some(Duration::ZERO));
+    assert!(reactor.is_running());
+    fire(&first);
+    turns(&mut reactor, 1);
+
+    // Stopped while it waits: startup finishes, then shutdown follows.
+    let (mut reactor, world) = self::reactor();
+    let (promise, wait) = waiting();
+    reactor.add_system_event_trigger(Phase::Before, STARTUP, move |_| wait);
+    for event in [STARTUP, SHUTDOWN] {
+        reactor.add_system_event_trigger(Phase::During, event, notes.note_with(event));
+    }
+    reactor.start().unwrap();
+    assert_eq!(reactor.stop(), Ok(()));
+    assert!(reactor.stop().is_err());
+    world.waits();
+    reactor.notify(move |_| fire(&promise));
+    reactor.run().unwrap();
+    notes.expect(&["startup", "shutdown"]);
+    assert_eq!(world.waits(), [Some(Duration::ZERO); 2]);
 }
 
 #[test]

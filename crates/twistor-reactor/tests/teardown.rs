@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{
     Log, Notes, OnDrop, Probe, TestSource, child_succeeds, is_child, keep, ms, open_descriptors, pipe,
-    reactor, real_reactor, run_bounded, turns,
+    reactor, reactor_with, real_reactor, run_bounded, turns,
 };
 use twistor_deferred::{Abandoned, TimerError, deferred};
 use twistor_reactor::sources::{Note, SourceKind};
@@ -121,6 +121,38 @@ fn core_12_disconnecting_comes_first_then_during_triggers_then_jobs() {
     turns(&mut reactor, 1);
     notes.expect(&["after"]);
     assert!(reactor.is_finished());
+}
+
+#[test]
+fn core_12_everybody_has_heard_of_the_end_before_during_triggers() {
+    let mut reactor = real_reactor();
+    let notes = Notes::default();
+    let (reader, _writer) = pipe();
+    let (handle, seen) = (reactor.handle(), notes.clone());
+    let tell = move || handle.notify(seen.note_with("told"));
+    let _watch = reactor.add_reader(Probe::new("a", &notes, reader).on_lost(tell)).unwrap();
+    reactor.add_system_event_trigger(Phase::During, SHUTDOWN, notes.note_with("during"));
+    reactor.stop().unwrap();
+    run_bounded(&mut reactor);
+    notes.expect(&["a lost: reactor was stopped or dropped", "told", "during"]);
+}
+
+#[test]
+fn notifications_without_end_do_not_keep_a_dropped_reactor_alive() {
+    fn again(reactor: &ReactorHandle) {
+        reactor.notify(again);
+    }
+    let log = Log::catch();
+    let (mut reactor, _world) = reactor_with(Reactor::builder().notifications_per_turn(1));
+    let owned = Rc::new(());
+    reactor.start().unwrap();
+    (0..100).for_each(|_| reactor.notify(again));
+    let held = Rc::clone(&owned);
+    let unrun = reactor.call_when_running(move |_| drop(held));
+    drop(reactor);
+    assert_eq!(Rc::strong_count(&owned), 1, "the handle of a trigger keeps nothing alive");
+    assert!(unrun.remove().is_err());
+    log.expect(&["101 notifications were still queued"]);
 }
 
 // Nothing is left behind.
@@ -232,19 +264,25 @@ fn child_leaves_nothing_behind() {
             let more = if populated { populate_again(&reactor, &token, &shared) } else { Vec::new() };
             drop(reactor);
             assert_eq!(Rc::strong_count(&token), 1, "{name}");
-            for _ in 0..1_000_000 {
-                if Arc::strong_count(&shared) == 1 {
-                    break; // A thread may have been at it.
-                }
-                std::thread::yield_now();
-            }
+            wait_until(|| Arc::strong_count(&shared) == 1);
             assert_eq!(Arc::strong_count(&shared), 1, "{name}");
             let stats = handle.stats();
             assert_eq!((stats.timers_pending, stats.sources, stats.connections), (0, 0, 0), "{name}");
             assert_eq!(handle.delayed_calls().len(), 0);
             drop((kept, more));
+            wait_until(|| open_descriptors() == before);
             assert_eq!(open_descriptors(), before, "{name}");
         }
+    }
+}
+
+/// Waits for a thread that is at the end of its job, within bounds.
+fn wait_until(done: impl Fn() -> bool) {
+    for _ in 0..100_000 {
+        if done() {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 

@@ -178,16 +178,13 @@ fn prod_03_pause_and_resume_of_a_producer_coalesce() {
     let feeder = Feeding::new().feeder(&served.end);
     served.end.transport().register_producer(feeder, ProducerKind::Push).unwrap();
     // Over the mark and gone again before anybody is told: written in a callback, taken by the socket at its end.
-    served.peer.send(b"?");
-    let side = served.end.clone();
-    let connection = side.transport().connection::<twistor_sim::conformance::harness::Recorder>();
+    let connection = served.end.transport().connection::<twistor_sim::conformance::harness::Recorder>();
     connection.post(|_, transport| {
         transport.write(&pattern(200_000));
     });
     bench.until("all of it", || served.peer.peek().len() == 200_000);
     bench.settle();
-    let told = served.end.producer_events();
-    assert!(told.is_empty() || told == [Event::ProducerPaused, Event::ProducerResumed], "{told:?}");
+    assert_eq!(served.end.producer_events(), [], "a pause and a resume that cancel out are not made");
 }
 
 #[test]

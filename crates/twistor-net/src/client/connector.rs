@@ -185,10 +185,7 @@ impl<F: ClientFactory> Core<F> {
     /// The first thing after `connect`: tells the factory, then looks the name up or tries the address.
     fn begin(self: &Rc<Self>, number: u64) {
         if !self.started.replace(true) {
-            let prefix = self.tell("log_prefix", |factory, _| factory.noisy().then(|| factory.log_prefix()));
-            if let Some(Ok(Some(prefix))) = prefix {
-                info!("starting factory {prefix} for {}", self.destination.address());
-            }
+            self.log_if_noisy("starting");
             self.tell("start_factory", |factory, _| factory.start_factory());
         }
         self.tell("started_connecting", |factory, connector| factory.started_connecting(connector));
@@ -308,6 +305,14 @@ impl<F: ClientFactory> Core<F> {
             return;
         }
         self.tell("stop_factory", |factory, _| factory.stop_factory());
+        self.log_if_noisy("stopped");
+    }
+
+    fn log_if_noisy(&self, what: &str) {
+        let prefix = self.tell("log_prefix", |factory, _| factory.noisy().then(|| factory.log_prefix()));
+        if let Some(Ok(Some(prefix))) = prefix {
+            info!("{what} factory {prefix} for {}", self.destination.address());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections that were made elsewhere: `connection_made` comes first for them too.
 
 use std::io::Write;
+use std::net::TcpStream;
 
 use twistor_net::{Connection, ReactorTcp};
 use twistor_reactor::Reactor;
@@ -9,7 +10,7 @@ use crate::common::{Heard, Probe, Side, drive, quiet};
 use crate::support::raw_connection;
 
 /// Adopts a connection on a reactor whose notifications are late, with the peer having written `data`.
-fn adopt_late(data: &[u8]) -> (Reactor, Connection<Probe>, Side, std::net::TcpStream) {
+fn adopt_late(data: &[u8]) -> (Reactor, Connection<Probe>, Side, TcpStream) {
     quiet();
     let builder = Reactor::builder().handle_signals(false).notifications_per_turn(1);
     let reactor = builder.build().expect("a poller");

@@ -50,28 +50,32 @@ fn a_factory_that_panics_when_it_is_dropped_does_not_unwind_the_loop() {
     settle(&mut reactor);
 }
 
+/// Disconnects while it builds a protocol.
+struct SecondThoughts {
+    connector: Option<Connector>,
+    notes: Notes,
+}
+
+impl Factory for SecondThoughts {
+    type Protocol = Stays;
+    fn build_protocol(&mut self, _: &Address) -> Option<Stays> {
+        self.connector.take().unwrap().disconnect();
+        Some(Stays)
+    }
+}
+
+impl ClientFactory for SecondThoughts {
+    fn started_connecting(&mut self, connector: &Connector) {
+        self.connector = Some(connector.clone());
+    }
+    fn client_connection_lost(&mut self, _: &Connector, reason: &CloseReason) {
+        self.notes.add(format!("{reason:?}"));
+    }
+}
+
 /// A disconnect from inside `build_protocol` found no connection yet, and was forgotten.
 #[test]
 fn a_disconnect_inside_build_protocol_closes_the_connection() {
-    struct SecondThoughts {
-        connector: Option<Connector>,
-        notes: Notes,
-    }
-    impl Factory for SecondThoughts {
-        type Protocol = Stays;
-        fn build_protocol(&mut self, _: &Address) -> Option<Stays> {
-            self.connector.take().unwrap().disconnect();
-            Some(Stays)
-        }
-    }
-    impl ClientFactory for SecondThoughts {
-        fn started_connecting(&mut self, connector: &Connector) {
-            self.connector = Some(connector.clone());
-        }
-        fn client_connection_lost(&mut self, _: &Connector, reason: &CloseReason) {
-            self.notes.add(format!("{reason:?}"));
-        }
-    }
     let (mut reactor, notes) = (new_reactor(), Notes::default());
     let (_listener, address) = raw_listener();
     let connector = reactor.connect_tcp(address, SecondThoughts { connector: None, notes: notes.clone() });
@@ -79,29 +83,36 @@ fn a_disconnect_inside_build_protocol_closes_the_connection() {
     assert_eq!((notes.all(), connector.state()), (vec!["Done".to_owned()], ConnectorState::Disconnected));
 }
 
+/// Writes much, then panics.
+struct PanicsWhenMade(Notes);
+
+impl Protocol for PanicsWhenMade {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.0.add("protocol");
+        transport.write(&vec![0; MORE_THAN_SOCKETS_TAKE]);
+        panic!("{INJECTED}: made");
+    }
+}
+
+/// Notes what it is told of connections that were made.
+struct Announced(Notes);
+
+impl Factory for Announced {
+    type Protocol = PanicsWhenMade;
+    fn build_protocol(&mut self, _: &Address) -> Option<PanicsWhenMade> {
+        Some(PanicsWhenMade(self.0.clone()))
+    }
+}
+
+impl ClientFactory for Announced {
+    fn client_connection_made(&mut self, _: &Connector, _: &Transport) {
+        self.0.add("factory");
+    }
+}
+
 /// The factory was told of a connection whose protocol had panicked over it.
 #[test]
 fn a_connection_whose_making_panicked_is_not_announced_to_the_factory() {
-    struct PanicsWhenMade(Notes);
-    impl Protocol for PanicsWhenMade {
-        fn connection_made(&mut self, transport: &Transport) {
-            self.0.add("protocol");
-            transport.write(&vec![0; MORE_THAN_SOCKETS_TAKE]);
-            panic!("{INJECTED}: made");
-        }
-    }
-    struct Announced(Notes);
-    impl Factory for Announced {
-        type Protocol = PanicsWhenMade;
-        fn build_protocol(&mut self, _: &Address) -> Option<PanicsWhenMade> {
-            Some(PanicsWhenMade(self.0.clone()))
-        }
-    }
-    impl ClientFactory for Announced {
-        fn client_connection_made(&mut self, _: &Connector, _: &Transport) {
-            self.0.add("factory");
-        }
-    }
     let (mut reactor, notes) = (new_reactor(), Notes::default());
     let (_listener, address) = raw_listener();
     reactor.connect_tcp(address, Announced(notes.clone()));

@@ -75,21 +75,23 @@ fn bytes_held_during_a_pause_survive_a_post_in_the_turn_of_the_resume() {
     drive(&mut reactor, "the data", || side.text() == "late" && poster.text() == "post");
 }
 
+/// Delivers a word at the first piece that is written.
+struct Answers {
+    answered: bool,
+}
+
+impl Filter for Answers {
+    fn written(&mut self, io: &mut FilterIo, data: &[u8]) {
+        io.send(data);
+        if !std::mem::replace(&mut self.answered, true) {
+            io.deliver(b"answer");
+        }
+    }
+}
+
 /// An answer of the filter was delivered inside the flush, and what the protocol wrote at that overtook the rest of the flush.
 #[test]
 fn what_a_protocol_writes_in_answer_to_its_filter_does_not_overtake_what_it_wrote_before() {
-    /// Delivers a word at the first piece that is written.
-    struct Answers {
-        answered: bool,
-    }
-    impl Filter for Answers {
-        fn written(&mut self, io: &mut FilterIo, data: &[u8]) {
-            io.send(data);
-            if !std::mem::replace(&mut self.answered, true) {
-                io.deliver(b"answer");
-            }
-        }
-    }
     let probe = Probe::new(|heard, transport| match heard {
         Heard::Made => transport.push_filter(Answers { answered: false }, b""),
         Heard::Data(data) if data == b"go" => {
@@ -109,6 +111,7 @@ fn what_a_protocol_writes_in_answer_to_its_filter_does_not_overtake_what_it_wrot
 /// What a filter held back was out of sight: a writer behind a throttle was never told to pause.
 #[test]
 fn bytes_that_a_filter_holds_back_count_for_back_pressure() {
+    /// Holds everything back.
     struct Dam(usize);
     impl Filter for Dam {
         fn written(&mut self, _: &mut FilterIo, data: &[u8]) {

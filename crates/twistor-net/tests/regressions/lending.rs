@@ -49,28 +49,32 @@ fn a_protocol_that_is_switched_in_under_pressure_is_paused_before_it_is_resumed(
     assert_eq!(next_side.heard(), [Heard::Made, Heard::Pause, Heard::Resume]);
 }
 
+/// A protocol that keeps a transport of its own, and so itself.
+struct KeepsItself {
+    transport: Rc<RefCell<Option<Transport>>>,
+    own: Option<Transport>,
+    notes: Notes,
+}
+
+impl Protocol for KeepsItself {
+    fn connection_made(&mut self, transport: &Transport) {
+        *self.transport.borrow_mut() = Some(transport.clone());
+        self.own = Some(transport.clone());
+    }
+    fn connection_lost(&mut self, _: &Transport, reason: &CloseReason) {
+        self.notes.add(format!("{reason:?}"));
+    }
+}
+
+impl Drop for KeepsItself {
+    fn drop(&mut self) {
+        self.notes.add("dropped");
+    }
+}
+
 /// The loss could not be told while the protocol was lent, and was not told afterwards; with its own transport it kept itself alive.
 #[test]
 fn a_protocol_that_is_lent_while_its_reactor_is_dropped_hears_of_the_loss_and_is_freed() {
-    struct KeepsItself {
-        transport: Rc<RefCell<Option<Transport>>>,
-        own: Option<Transport>,
-        notes: Notes,
-    }
-    impl Protocol for KeepsItself {
-        fn connection_made(&mut self, transport: &Transport) {
-            *self.transport.borrow_mut() = Some(transport.clone());
-            self.own = Some(transport.clone());
-        }
-        fn connection_lost(&mut self, _: &Transport, reason: &CloseReason) {
-            self.notes.add(format!("{reason:?}"));
-        }
-    }
-    impl Drop for KeepsItself {
-        fn drop(&mut self) {
-            self.notes.add("dropped");
-        }
-    }
     let (mut reactor, notes, place) = (new_reactor(), Notes::default(), Rc::default());
     let (transport, log) = (Rc::clone(&place), notes.clone());
     let make = move |_: &_| KeepsItself { transport: Rc::clone(&transport), own: None, notes: log.clone() };

@@ -2,14 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::TcpStream;
+use std::process::Command;
 use std::rc::Rc;
+use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use twistor_net::{
     Address, Drained, Factory, ListeningPort, PortState, ReactorTcp, Shortage, TcpServerOptions, for_protocol,
 };
 use twistor_reactor::Reactor;
 
-use crate::common::{drive, drive_for, ms};
+use crate::common::{INJECTED, drive, drive_for, ms};
 use crate::support::{Notes, Noting, Stays, dial, new_reactor, settle};
 
 /// A port that only accepted no more was in no table, and its factory was forgotten at the end.
@@ -25,21 +29,21 @@ fn the_factory_of_a_port_that_accepts_no_more_is_stopped_with_the_reactor() {
     assert_eq!(notes.all(), ["start", "stop"]);
 }
 
-/// A port, one peer of its, and what its drain came to, which has begun.
+/// A port that is being drained, and what that came to.
 struct Draining {
     reactor: Reactor,
     port: ListeningPort,
     outcome: Rc<RefCell<Option<Drained>>>,
 }
 
-fn begin_drain(reactor: Reactor, port: ListeningPort, deadline: std::time::Duration) -> Draining {
+fn begin_drain(reactor: Reactor, port: ListeningPort, deadline: Duration) -> Draining {
     let outcome = Rc::new(RefCell::new(None));
     let place = Rc::clone(&outcome);
     drop(port.drain(deadline).add_callback(move |drained| *place.borrow_mut() = Some(drained)));
     Draining { reactor, port, outcome }
 }
 
-fn port_with_one_connection() -> (Reactor, ListeningPort, std::net::TcpStream) {
+fn port_with_one_connection() -> (Reactor, ListeningPort, TcpStream) {
     let mut reactor = new_reactor();
     let port = reactor.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Stays)).unwrap();
     let peer = dial(&port);
@@ -138,7 +142,7 @@ fn a_panic_in_noisy_leaves_the_start_and_the_stop_of_a_factory_alone() {
             self.0.add("stop");
         }
         fn noisy(&self) -> bool {
-            panic!("{}: noisy", crate::common::INJECTED)
+            panic!("{INJECTED}: noisy")
         }
     }
     let (mut reactor, notes) = (new_reactor(), Notes::default());
@@ -160,29 +164,27 @@ fn clients_that_come_during_a_shortage_of_descriptors_do_not_multiply_the_retrie
     }
     // The limit is the whole process's, so it is a process of its own.
     let program = std::env::current_exe().unwrap();
-    let output =
-        std::process::Command::new(program).args(["--exact", NAME]).env(CHILD, "1").output().unwrap();
+    let output = Command::new(program).args(["--exact", NAME]).env(CHILD, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-fn retry_during_a_shortage() {
-    /// Lets clients wait, and counts the retries.
-    struct Waits(Rc<Cell<usize>>);
-    impl Factory for Waits {
-        type Protocol = Stays;
-        fn build_protocol(&mut self, _: &Address) -> Option<Stays> {
-            Some(Stays)
-        }
-        fn descriptors_exhausted(&mut self, _: &io::Error) -> Shortage {
-            self.0.set(self.0.get() + 1);
-            Shortage::Wait
-        }
+/// Lets clients wait, and counts the retries.
+struct Waits(Rc<Cell<usize>>);
+
+impl Factory for Waits {
+    type Protocol = Stays;
+    fn build_protocol(&mut self, _: &Address) -> Option<Stays> {
+        Some(Stays)
     }
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = Some(64);
-    setrlimit(Resource::Nofile, limit).unwrap();
+    fn descriptors_exhausted(&mut self, _: &io::Error) -> Shortage {
+        self.0.set(self.0.get() + 1);
+        Shortage::Wait
+    }
+}
+
+fn retry_during_a_shortage() {
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) }).unwrap();
     let (mut reactor, retries) = (new_reactor(), Rc::new(Cell::new(0)));
     let port = reactor.listen_tcp(("127.0.0.1", 0), Waits(Rc::clone(&retries))).unwrap();
     let first = dial(&port);

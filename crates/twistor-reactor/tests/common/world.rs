@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ pub(crate) struct World(Rc<State>);
 #[derive(Default)]
 struct State {
     now: Cell<Duration>,
-    woken: Arc<Flag>,
+    flag: Arc<Flag>,
     ready: RefCell<Vec<Readiness>>,
     /// The timeouts of the waits so far.
     waits: RefCell<Vec<Option<Duration>>>,
@@ -58,11 +58,15 @@ impl Switch {
 }
 
 #[derive(Default)]
-struct Flag(AtomicBool);
+struct Flag {
+    woken: AtomicBool,
+    wakes: AtomicUsize,
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.woken.store(true, Ordering::SeqCst);
+        self.wakes.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -167,6 +171,11 @@ impl World {
         self.0.signals.borrow().values().map(|(signal, _)| *signal).collect()
     }
 
+    /// How often the waker was woken.
+    pub(crate) fn wakes(&self) -> usize {
+        self.0.flag.wakes.load(Ordering::SeqCst)
+    }
+
     /// How many handles there are, the reactor's included.
     pub(crate) fn holders(&self) -> usize {
         Rc::strong_count(&self.0)
@@ -197,7 +206,7 @@ impl Kernel for World {
         if !self.0.held.is_on() {
             self.run_jobs();
         }
-        let woken = self.0.woken.0.swap(false, Ordering::SeqCst);
+        let woken = self.0.flag.woken.swap(false, Ordering::SeqCst);
         let events = self.0.ready.take();
         if !events.is_empty() || woken {
             ready.extend(events);
@@ -211,7 +220,7 @@ impl Kernel for World {
     }
 
     fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.0.woken))
+        Waker::from(Arc::clone(&self.0.flag))
     }
 
     fn seed(&self) -> u64 {

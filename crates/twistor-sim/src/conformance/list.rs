@@ -153,7 +153,7 @@ macro_rules! __transport_cases {
             producers::prod_02_a_pull_producer_that_has_nothing_now_is_not_asked_in_a_loop
             producers::prod_08_a_pull_producer_that_never_ends_does_not_keep_the_loop_awake
             producers::prod_03_over_the_mark_a_push_producer_is_paused_once
-            producers::prod_03_at_the_mark_it_is_not_paused
+            producers::prod_03_who_comes_to_a_full_buffer_is_paused
             producers::prod_04_a_push_producer_is_resumed_when_all_was_sent
             producers::prod_04_the_marks_can_be_set
             producers::prod_05_a_producer_may_write_in_resume_and_does_not_recurse

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use twistor_net::{ListeningPort, TcpClientOptions};
+use twistor_net::ListeningPort;
 use twistor_reactor::kernel::Kernel;
 use twistor_reactor::{Moment, Reactor};
 use twistor_sim::conformance::harness::{End, Event, Runner, Side};
-use twistor_sim::{Call, CallRecord, Peer, PeerListener, ScriptedKernel};
+use twistor_sim::{Call, CallRecord, Peer, ScriptedKernel};
 
 /// A reactor, and the kernel below it. Derefs to the runner.
 pub(crate) struct Bench {
@@ -25,13 +25,6 @@ pub(crate) struct Served {
     pub(crate) end: End,
     pub(crate) peer: Peer,
     pub(crate) port: ListeningPort,
-}
-
-/// A connection that was made: its protocol's log, and the server as a hand.
-pub(crate) struct Dialled {
-    pub(crate) end: End,
-    pub(crate) peer: Peer,
-    pub(crate) door: PeerListener,
 }
 
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
@@ -60,17 +53,6 @@ impl Bench {
         let seen = end.clone();
         self.until("the connection", || seen.saw(&Event::Made));
         Served { end, peer, port }
-    }
-
-    /// A client whose server is played by hand.
-    #[track_caller]
-    pub(crate) fn dial(&mut self, side: Side) -> Dialled {
-        let door = self.kernel.expect_connect("192.0.2.7:80".parse().unwrap());
-        let (_, end) = self.connect_with(door.address(), side, TcpClientOptions::new());
-        let seen = end.clone();
-        self.until("the connection", || seen.saw(&Event::Made));
-        let peer = door.accept().expect("it is connected");
-        Dialled { end, peer, door }
     }
 
     /// How much more than at the beginning is registered, with the kernel and with the reactor.
