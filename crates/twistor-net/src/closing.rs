@@ -110,8 +110,10 @@ const NOTHING: Effects = Effects {
 };
 const BEGIN_CLOSE: Effects = Effects { stop_reading: true, flush: true, ..NOTHING };
 const FINISH: Effects = Effects { stop_reading: true, queue_end: true, ..NOTHING };
-const ABORT: Effects = Effects { stop_reading: true, drop_output: true, reset: true, queue_end: true, ..NOTHING };
-const END: Effects = Effects { stop_reading: true, drop_output: true, tell_lost: true, close: true, ..NOTHING };
+const ABORT: Effects =
+    Effects { stop_reading: true, drop_output: true, reset: true, queue_end: true, ..NOTHING };
+const END: Effects =
+    Effects { stop_reading: true, drop_output: true, tell_lost: true, close: true, ..NOTHING };
 
 /// What follows when `input` happens in `state`.
 ///
@@ -123,7 +125,9 @@ pub(crate) const fn step(state: State, input: Input, fin_seen: bool) -> (State, 
     match (state, input) {
         (Connecting, Announce) => (Open, NOTHING),
 
-        (Connecting | Open | WriteClosing | ReadClosed | HalfClosing, LoseConnection) => (Closing, BEGIN_CLOSE),
+        (Connecting | Open | WriteClosing | ReadClosed | HalfClosing, LoseConnection) => {
+            (Closing, BEGIN_CLOSE)
+        }
         (WriteClosed, LoseConnection) => (Finishing, FINISH),
 
         (Connecting | Open, LoseWrite) => (WriteClosing, Effects { flush: true, ..NOTHING }),

@@ -94,7 +94,9 @@ impl ConnectError {
     pub(crate) fn from_start(to: SocketAddr, error: io::Error) -> Self {
         use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
         match error.kind() {
-            ConnectionRefused | NetworkUnreachable | HostUnreachable | TimedOut => Self::from_socket(to, error),
+            ConnectionRefused | NetworkUnreachable | HostUnreachable | TimedOut => {
+                Self::from_socket(to, error)
+            }
             _ => Self::Bind { to, error: Arc::new(error) },
         }
     }

@@ -199,7 +199,9 @@ impl<F> Shared<F> {
         match self.cell.factory.try_borrow_mut() {
             Ok(mut factory) => Some(f(&mut factory)),
             Err(_) => {
-                tracing::error!("{what} of a shared factory was left out: the factory is being used by try_with");
+                tracing::error!(
+                    "{what} of a shared factory was left out: the factory is being used by try_with"
+                );
                 None
             }
         }
@@ -229,7 +231,8 @@ impl<F: Factory> Factory for Shared<F> {
     }
 
     fn descriptors_exhausted(&mut self, error: &io::Error) -> Shortage {
-        self.lend("descriptors_exhausted", |factory| factory.descriptors_exhausted(error)).unwrap_or(Shortage::Shed)
+        self.lend("descriptors_exhausted", |factory| factory.descriptors_exhausted(error))
+            .unwrap_or(Shortage::Shed)
     }
 
     fn log_prefix(&self) -> String {

@@ -69,9 +69,9 @@ pub mod prelude {
         Promise, deferred, fail, maybe_deferred, succeed,
     };
     pub use twistor_net::{
-        Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector, ConnectorState,
-        Destination, Factory, Flow, KeepAlive, ListeningPort, Producer, ProducerKind, Protocol, ReactorTcp,
-        Shared, TcpClientOptions, TcpServerOptions, Transport, for_protocol,
+        Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector,
+        ConnectorState, Destination, Factory, Flow, KeepAlive, ListeningPort, Producer, ProducerKind,
+        Protocol, ReactorTcp, Shared, TcpClientOptions, TcpServerOptions, Transport, for_protocol,
     };
     pub use twistor_reactor::{
         AnyWatch, CloseReason, Descriptor, LendError, Phase, Reactor, ReactorHandle, Remote, RunError, Watch,

@@ -238,7 +238,8 @@ impl<F: ClientFactory> Core<F> {
         let kernel = self.reactor.kernel().ok_or(ConnectError::ReactorGone)?;
         let mut options = ConnectOptions::default();
         options.bind_address = self.options.bind_address;
-        let socket = kernel.connect_stream(to, &options).map_err(|error| ConnectError::from_start(to, error))?;
+        let socket =
+            kernel.connect_stream(to, &options).map_err(|error| ConnectError::from_start(to, error))?;
         let owner = Rc::clone(self) as Rc<dyn Attempting>;
         let dial = Rc::new(Dial { owner, attempt: number, to, socket: RefCell::new(Some(socket)) });
         let source = Rc::clone(&dial) as Rc<dyn Source>;

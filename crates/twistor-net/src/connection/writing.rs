@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use twistor_deferred::drop_contained;
-use twistor_reactor::{CloseReason, DelayedCall};
 use twistor_reactor::sources::Source;
+use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::extras::Extras;
 use super::{Conn, FlushPlan, Outbox, WriteEdge};

@@ -39,9 +39,13 @@ fn trouble(error: &io::Error) -> Trouble {
     let no_buffers = if cfg!(any(target_os = "linux", target_os = "android")) { 105 } else { 55 };
     match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::WouldBlock, _) => Trouble::Done,
-        (io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted, _) | (_, Some(EPERM)) => Trouble::Skip,
+        (io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted, _) | (_, Some(EPERM)) => {
+            Trouble::Skip
+        }
         (io::ErrorKind::OutOfMemory, _) => Trouble::Shortage,
-        (_, Some(number)) if number == EMFILE || number == ENFILE || number == no_buffers => Trouble::Shortage,
+        (_, Some(number)) if number == EMFILE || number == ENFILE || number == no_buffers => {
+            Trouble::Shortage
+        }
         _ => Trouble::Other,
     }
 }
@@ -139,7 +143,10 @@ impl<F: Factory> Core<F> {
                 self.pause();
             }
             Err(why) => {
-                warn!("accepting on {} waits: {error} (and no client could be closed: {why})", self.local.get());
+                warn!(
+                    "accepting on {} waits: {error} (and no client could be closed: {why})",
+                    self.local.get()
+                );
                 self.pause();
             }
         }

@@ -47,7 +47,8 @@ impl<F: Factory> Core<F> {
                 core.drain_expired();
             }
         });
-        let drain = Drain { promises: vec![promise], deadline: timer, all: self.connections.get(), aborted: 0 };
+        let drain =
+            Drain { promises: vec![promise], deadline: timer, all: self.connections.get(), aborted: 0 };
         *self.drain.borrow_mut() = Some(drain);
         debug!("draining {} connections of {}", self.connections.get(), self.local.get());
         let core = Rc::clone(self);

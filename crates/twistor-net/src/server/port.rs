@@ -290,7 +290,10 @@ impl<F: Factory> Object for Core<F> {
         match self.state.get() {
             PortState::Listening => Ok(()),
             PortState::Draining | PortState::Stopped if self.drain.borrow().is_some() => {
-                let error = io::Error::new(io::ErrorKind::ResourceBusy, "the port is being drained: wait for the end of that");
+                let error = io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "the port is being drained: wait for the end of that",
+                );
                 let local = self.local.get();
                 Err(CannotListenError::new(&local.ip().to_string(), local.port(), error))
             }
