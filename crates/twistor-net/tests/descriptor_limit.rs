@@ -3,14 +3,11 @@
 
 #![cfg(all(feature = "mio", target_os = "linux"))]
 
-mod common;
-
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use common::child;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use twistor_net::{
     Address, CloseReason, Factory, Protocol, ReactorTcp, Shortage, TcpServerOptions, Transport,
@@ -99,15 +96,26 @@ fn serve(policy: Shortage) {
     reactor.run().expect("a new reactor");
 }
 
+/// Set in a process that runs one test alone.
+const CHILD: &str = "TWISTOR_DESCRIPTOR_LIMIT_TEST_CHILD";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
 #[test]
-#[ignore = "the server of the other tests"]
 fn serve_and_shed() {
+    if !is_child() {
+        return;
+    }
     serve(Shortage::Shed);
 }
 
 #[test]
-#[ignore = "the server of the other tests"]
 fn serve_and_let_wait() {
+    if !is_child() {
+        return;
+    }
     serve(Shortage::Wait);
 }
 
@@ -131,8 +139,10 @@ struct Says {
 }
 
 impl Server {
+    /// Runs the test `name` in a process of its own. The test must begin with `if !is_child() { return }`.
     fn start(name: &str) -> Self {
-        let mut command = child(name);
+        let mut command = Command::new(std::env::current_exe().expect("the test program has a path"));
+        command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(CHILD, "1");
         let process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the test program");
         let mut server = Self { process, address: ([0, 0, 0, 0], 0).into(), output: None };
         let mut output = BufReader::new(server.process.stdout.take().expect("a pipe"));

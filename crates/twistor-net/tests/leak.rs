@@ -7,13 +7,11 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{
-    INJECTED, Probe, assert_descriptors, drive, drive_for, in_a_process_of_its_own, ms, open_descriptors,
-    pair, quiet,
-};
+use common::{INJECTED, Probe, assert_descriptors, drive, drive_for, ms, open_descriptors, pair, quiet};
 use twistor_deferred::deferred;
 use twistor_net::{
     Address, ClientFactory, CloseReason, ConnectError, Connector, Factory, Filter, FilterIo, NetLimits,
@@ -23,6 +21,27 @@ use twistor_reactor::{Descriptor, Phase, Reactor, Watch};
 
 /// Counts what is alive: each value of a test's holds a clone of one.
 type Alive = Rc<()>;
+
+/// Runs the test `name` in a process of its own, so that its descriptors are nobody else's. The test must begin with
+/// `if !is_child() { return }`.
+#[track_caller]
+fn in_a_process_of_its_own(name: &str) {
+    let program = std::env::current_exe().expect("the test program has a path");
+    let mut command = Command::new(program);
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(CHILD, "1");
+    let output = command.output().expect("the test program runs again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} ended with {}\n{said}\n{complained}", output.status);
+    assert!(said.contains("1 passed"), "there is no test {name}\n{said}");
+}
+
+/// Set in a process that runs one test alone.
+const CHILD: &str = "TWISTOR_LEAK_TEST_CHILD";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
 
 // ---------------------------------------------------------------------------------------------------------------------------------
 // Ten thousand connections.
@@ -295,8 +314,10 @@ fn ten_thousand_connections_leave_nothing() {
 }
 
 #[test]
-#[ignore = "run by ten_thousand_connections_leave_nothing, in a process of its own"]
 fn ten_thousand_connections() {
+    if !is_child() {
+        return;
+    }
     /// How many live at a time.
     const AT_ONCE: usize = 100;
     const ALL: usize = 10_000;
@@ -397,32 +418,42 @@ fn a_reactor_that_is_driven_by_hand_and_dropped_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "run in a process of its own"]
 fn stopped() {
+    if !is_child() {
+        return;
+    }
     ends(End::Stop);
 }
 
 #[test]
-#[ignore = "run in a process of its own"]
 fn crashed() {
+    if !is_child() {
+        return;
+    }
     ends(End::Crash);
 }
 
 #[test]
-#[ignore = "run in a process of its own"]
 fn dropped_idle() {
+    if !is_child() {
+        return;
+    }
     ends(End::DropIdle);
 }
 
 #[test]
-#[ignore = "run in a process of its own"]
 fn dropped_with_connections() {
+    if !is_child() {
+        return;
+    }
     ends(End::DropWithConnections);
 }
 
 #[test]
-#[ignore = "run in a process of its own"]
 fn driven_by_hand() {
+    if !is_child() {
+        return;
+    }
     ends(End::DrivenByHand);
 }
 

@@ -78,11 +78,8 @@ fn conversation() {
 
 fn logged(level: tracing::Level) -> String {
     let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(false)
-        .with_writer(lines.clone())
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(lines.clone()).finish();
     tracing::subscriber::with_default(subscriber, conversation);
     lines.text()
 }
