@@ -1,7 +1,7 @@
 //! FACT-03: factories that are noisy, as they are unless they say otherwise, log their start and stop at info level.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 use twistor_net::{Address, ClientFactory, CloseReason, Connector, Factory, Protocol, ReactorTcp};
@@ -65,6 +65,9 @@ fn logged(noisy: bool) -> String {
         .with_writer(lines.clone())
         .with_ansi(false)
         .finish();
+    // One at a time: `tracing` remembers for all threads who listens to a line.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     tracing::subscriber::with_default(subscriber, || {
         let mut reactor = Reactor::builder().handle_signals(false).build().unwrap();
         let port = reactor.listen_tcp(("127.0.0.1", 0), Made { noisy }).unwrap();

@@ -1,7 +1,7 @@
 //! Every line that is logged during a connection's callbacks carries the connection's prefix, and nobody pays for it who does not listen.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 use twistor_net::{CloseReason, Protocol, ReactorTcp, Transport, for_protocol};
@@ -80,6 +80,9 @@ fn logged(level: tracing::Level) -> String {
     let lines = Lines::default();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(lines.clone()).finish();
+    // One at a time: `tracing` remembers for all threads who listens to a line.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     tracing::subscriber::with_default(subscriber, conversation);
     lines.text()
 }

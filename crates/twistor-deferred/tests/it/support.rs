@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::thread;
 
 use tracing::field::{Field, Visit};
@@ -35,28 +35,37 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 }
 
 /// Collects what is logged as an error on this thread while it lives.
-pub(crate) struct Errors {
-    lines: Arc<Mutex<Vec<String>>>,
-    _guard: tracing::subscriber::DefaultGuard,
+///
+/// One subscriber for the whole process, which looks at the thread: with one a test, `tracing` may remember for a moment that nobody listens to a
+/// line, since another thread met it first.
+pub(crate) struct Errors;
+
+thread_local! {
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 impl Errors {
     pub(crate) fn catch() -> Self {
-        let lines = Arc::default();
-        let catcher = Catcher { lines: Arc::clone(&lines) };
-        Self { lines, _guard: tracing::subscriber::set_default(catcher) }
+        static CATCHER: Once = Once::new();
+        CATCHER.call_once(|| tracing::subscriber::set_global_default(Catcher).unwrap());
+        LINES.set(Some(Vec::new()));
+        Self
     }
 
     #[track_caller]
     pub(crate) fn expect(&self, expected: &[&str]) {
-        let lines = std::mem::take(&mut *self.lines.lock().unwrap());
+        let lines = LINES.replace(Some(Vec::new())).unwrap_or_default();
         assert_eq!(lines, expected);
     }
 }
 
-struct Catcher {
-    lines: Arc<Mutex<Vec<String>>>,
+impl Drop for Errors {
+    fn drop(&mut self) {
+        LINES.set(None);
+    }
 }
+
+struct Catcher;
 
 struct Line(String);
 
@@ -90,7 +99,11 @@ impl Subscriber for Catcher {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.lines.lock().unwrap().push(line.0);
+        LINES.with_borrow_mut(|lines| {
+            if let Some(lines) = lines {
+                lines.push(line.0);
+            }
+        });
     }
 
     fn enter(&self, _: &Id) {}

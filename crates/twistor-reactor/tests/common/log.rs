@@ -1,29 +1,35 @@
 //! Catching what is logged.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Collects what is logged on this thread as a warning or an error while it lives.
-pub(crate) struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    _guard: tracing::subscriber::DefaultGuard,
+///
+/// One subscriber for the whole process, which looks at the thread: with one a test, `tracing` may remember for a moment that nobody listens to a
+/// line, since another thread met it first.
+pub(crate) struct Log;
+
+thread_local! {
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 impl Log {
     pub(crate) fn catch() -> Self {
-        let catcher = Catcher::default();
-        let lines = Arc::clone(&catcher.lines);
-        Self { lines, _guard: tracing::subscriber::set_default(catcher) }
+        static CATCHER: Once = Once::new();
+        CATCHER.call_once(|| tracing::subscriber::set_global_default(Catcher).unwrap());
+        LINES.set(Some(Vec::new()));
+        Self
     }
 
     /// That so many lines were logged since it was asked last, each with the text expected of it.
     #[track_caller]
     pub(crate) fn expect(&self, expected: &[&str]) {
-        let lines = std::mem::take(&mut *self.lines.lock().unwrap());
+        let lines = LINES.replace(Some(Vec::new())).unwrap_or_default();
         assert_eq!(lines.len(), expected.len(), "{lines:#?}");
         for (line, expected) in lines.iter().zip(expected) {
             assert!(line.contains(expected), "{line:?} instead of {expected:?}");
@@ -31,10 +37,13 @@ impl Log {
     }
 }
 
-#[derive(Default)]
-struct Catcher {
-    lines: Arc<Mutex<Vec<String>>>,
+impl Drop for Log {
+    fn drop(&mut self) {
+        LINES.set(None);
+    }
 }
+
+struct Catcher;
 
 struct Line(String);
 
@@ -60,7 +69,11 @@ impl Subscriber for Catcher {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.lines.lock().unwrap().push(line.0);
+        LINES.with_borrow_mut(|lines| {
+            if let Some(lines) = lines {
+                lines.push(line.0);
+            }
+        });
     }
 
     fn enter(&self, _: &Id) {}
