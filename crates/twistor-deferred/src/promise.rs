@@ -49,7 +49,23 @@ pub struct Promise<T> {
 }
 
 impl<T> Promise<T> {
-    /// Fires with a value: the callbacks run now.
+    /// Fires with a value: the callbacks run now, inside this call.
+    ///
+    /// So hold nothing of yours borrowed while you fire: a callback may come back to you. Take the promise out first, on a line of its own:
+    ///
+    /// ```
+    /// # use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+    /// # use twistor_deferred::{Promise, deferred};
+    /// let waiting: Rc<RefCell<VecDeque<Promise<i32>>>> = Rc::default();
+    /// # let (promise, answer) = deferred();
+    /// # let queue = Rc::clone(&waiting);
+    /// # answer.add_callback(move |_| { queue.borrow_mut().clear(); });
+    /// # waiting.borrow_mut().push_back(promise);
+    /// let next = waiting.borrow_mut().pop_front(); // The borrow ends here, ...
+    /// if let Some(promise) = next {
+    ///     promise.callback(42); // ... before the callbacks run. In `if let Some(p) = waiting.borrow_mut().pop_front()` it would not.
+    /// }
+    /// ```
     pub fn callback(self, value: T) {
         self.fire(Ok(value));
     }

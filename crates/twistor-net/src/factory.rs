@@ -66,7 +66,8 @@ pub trait ClientFactory: Factory {
     fn client_connection_made(&mut self, connector: &Connector, transport: &Transport) {}
 
     /// The attempt failed. Called once an attempt, instead of `build_protocol`. To try again, call [`Connector::connect`], now or by
-    /// a timer; if nobody does before this returns, the factory is stopped.
+    /// a timer; if nobody does before this returns, the factory is stopped, and started anew by the next attempt. Whoever waits by a timer
+    /// hears nothing more when the reactor stops meanwhile: what waits for the connection is to be failed in a before-shutdown trigger.
     fn client_connection_failed(&mut self, connector: &Connector, reason: &ConnectError) {}
 
     /// An established connection was lost, and its protocol told, with the same reason. Connecting again works as after a failure.

@@ -54,6 +54,12 @@ impl ReactorHandle {
         self.inner.stage.get().is_running()
     }
 
+    /// Another handle: a clone, under the name that [`Reactor`](crate::Reactor) has for it.
+    #[must_use]
+    pub fn handle(&self) -> Self {
+        self.clone()
+    }
+
     /// The way into this reactor for other threads.
     #[must_use]
     pub fn remote(&self) -> Remote {

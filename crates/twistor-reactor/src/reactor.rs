@@ -83,7 +83,8 @@ impl ReactorBuilder {
         self
     }
 
-    /// Whether SIGINT and SIGTERM stop the reactor while it runs. Default true.
+    /// Whether SIGINT and SIGTERM stop the reactor while it runs: the first in order, as [`ReactorHandle::stop`] does, a second one at once, as
+    /// [`ReactorHandle::crash`] does. Default true.
     #[must_use]
     pub const fn handle_signals(mut self, yes: bool) -> Self {
         self.handle_signals = yes;
@@ -100,7 +101,7 @@ impl ReactorBuilder {
         Ok(self.build_with(crate::kernel::MioKernel::new()?))
     }
 
-    /// A reactor over a kernel of your choice.
+    /// A reactor over a kernel of your choice: `twistor_sim::ScriptedKernel`, for a test in virtual time, or one of your own.
     #[must_use]
     pub fn build_with(self, kernel: impl Kernel) -> Reactor {
         let kernel: Rc<dyn Kernel> = Rc::new(kernel);
@@ -335,7 +336,10 @@ impl Reactor {
         let inner = &self.handle.inner;
         let waits = inner.triggers.waits();
         if waits > 0 {
-            warn!("{waits} Deferreds of before-shutdown triggers did not fire in time");
+            let limit = inner.limits.shutdown_timeout;
+            warn!(
+                "{waits} Deferreds of before-shutdown triggers did not fire within the shutdown_timeout of {limit:?}"
+            );
         }
         inner.stage.set(Stage::During);
         self.shut_down_sources(SourceKind::Watch);

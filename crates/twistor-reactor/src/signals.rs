@@ -1,4 +1,7 @@
 //! Signals of the process: SIGINT and SIGTERM stop the reactor, others are the application's.
+//!
+//! The first SIGINT or SIGTERM stops the reactor in order; a second one, of either, ends the loop at once. After the run they act by default
+//! again. [`ReactorHandle::on_signal`] takes one over, or any other.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -39,15 +39,15 @@ impl IntoWait for () {
     }
 }
 
-impl IntoWait for Deferred<()> {
+impl<T: 'static> IntoWait for Deferred<T> {
     fn into_wait(self) -> Option<Deferred<()>> {
-        Some(self)
+        Some(self.map(drop))
     }
 }
 
-impl IntoWait for Option<Deferred<()>> {
+impl<T: 'static> IntoWait for Option<Deferred<T>> {
     fn into_wait(self) -> Option<Deferred<()>> {
-        self
+        self.map(|wait| wait.map(drop))
     }
 }
 

@@ -304,7 +304,7 @@ fn sig_05_waiting_for_shutdown_has_a_timeout_that_nobody_can_cancel() {
     reactor.run().unwrap();
     assert_eq!(world.waits(), [Some(ms(700)), Some(Duration::ZERO)]);
     notes.expect(&["during"]);
-    log.expect(&["1 Deferreds of before-shutdown triggers did not fire in time"]);
+    log.expect(&["1 Deferreds of before-shutdown triggers did not fire within the shutdown_timeout"]);
     fire(&promise); // Late, and harmless.
 }
 

@@ -2,6 +2,7 @@
 //!
 //! In reading order:
 //!
+//! - [`TestReactor`]: where to begin. A reactor in virtual time, for testing a protocol of yours.
 //! - [`ScriptedKernel`]: exact answers for unit tests. Virtual time, a lossless network in memory, a script of faults, a record of calls.
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
@@ -12,7 +13,7 @@
 //!
 //! # Examples
 //!
-//! A server that echoes once, over the bare kernel:
+//! For a protocol, see [`TestReactor`]. Below it, a server that echoes once, over the bare kernel:
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -50,6 +51,9 @@ mod edges;
 pub mod errno;
 mod scripted;
 mod stream;
+mod test_reactor;
+
+pub use self::test_reactor::TestReactor;
 
 pub use self::scripted::{
     Answer, Call, CallRecord, Outcome, Peer, PeerListener, Script, ScriptGuard, ScriptedKernel, Target,

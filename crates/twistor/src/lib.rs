@@ -37,6 +37,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Seeing what happens
+//!
+//! The library logs with [`tracing`](https://docs.rs/tracing) and shows nothing by itself: a panic of a callback and a failure that nobody handled
+//! are errors, trouble is a warning, failed attempts to connect are info, the life of connections is debug. A program that wants to see it
+//! installs a subscriber, such as `tracing_subscriber::fmt::init()`. Lines of a connection's callbacks are in a span `connection` whose field
+//! `system` says which (`Echo,3,127.0.0.1`).
+//!
+//! # Testing your protocol
+//!
+//! With the feature `sim`, in `[dev-dependencies]`, the same code runs over a kernel of memory in virtual time: see `twistor::sim::TestReactor`.
+//!
 //! # Where things are
 //!
 //! - [`prelude`]: everything a program usually needs.
@@ -70,9 +81,12 @@ pub mod prelude {
     };
     pub use twistor_net::{
         Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector,
-        ConnectorState, Destination, Factory, Flow, KeepAlive, ListeningPort, Producer, ProducerKind,
-        Protocol, ReactorTcp, Shared, TcpClientOptions, TcpServerOptions, Transport, for_protocol,
+        ConnectorState, Destination, Drained, Factory, Flow, KeepAlive, ListeningPort, NetLimits, Producer,
+        ProducerKind, Protocol, ReactorTcp, Shared, TcpClientOptions, TcpServerOptions, Transport,
+        for_protocol,
     };
+    pub use twistor_reactor::signals::{SIGINT, SIGTERM};
+    pub use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
     pub use twistor_reactor::{
         AnyWatch, CloseReason, Descriptor, LendError, Phase, Reactor, ReactorHandle, Remote, RunError, Watch,
     };

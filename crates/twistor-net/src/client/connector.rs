@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use tracing::{debug, info};
+use tracing::info;
 use twistor_deferred::drop_contained;
 use twistor_reactor::kernel::{ConnectOptions, Token};
 use twistor_reactor::sources::Source;
@@ -293,7 +293,7 @@ impl<F: ClientFactory> Core<F> {
     }
 
     fn tell_failed(self: &Rc<Self>, error: &ConnectError) {
-        debug!("connecting to {} failed: {error}", self.destination.address());
+        info!("connecting to {} failed: {error}", self.destination.address());
         self.tell("client_connection_failed", |factory, connector| {
             factory.client_connection_failed(connector, error);
         });

@@ -18,7 +18,6 @@ use crate::{Address, Flow, Producer, ProducerKind, Protocol};
 /// A cheap clone that can be kept anywhere, and is harmless after the connection is gone: writes are dropped, closing does nothing, the
 /// addresses are still known. No call blocks, and none calls the protocol: what follows from it is told later, before the loop sleeps.
 ///
-/// What each call does in each state of the connection is one table, proved cell by cell (`docs/contract.md`, 28b).
 #[derive(Clone)]
 pub struct Transport {
     conn: Rc<Conn>,
@@ -101,6 +100,8 @@ impl Transport {
 
     /// Closes in order as [`lose_connection`](Self::lose_connection) does, and has the protocol and the factory hear `reason`. The first
     /// reason holds.
+    ///
+    /// An error of yours goes through a [`Failure`](twistor_deferred::Failure): `transport.fail(Failure::new(error))`.
     pub fn fail(&self, reason: impl Into<CloseReason>) {
         self.conn.fail(reason.into());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred, succeed};
-use twistor_reactor::DelayedCall;
+use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::port::{Core, PortState};
 use crate::Factory;
@@ -16,7 +16,7 @@ use crate::connection::{Conn, Transport};
 pub struct Drained {
     /// Connections that ended by themselves.
     pub closed: usize,
-    /// Connections that were aborted at the deadline.
+    /// Connections that were cut off: at the deadline, or by the end of the reactor before it.
     pub aborted: usize,
 }
 
@@ -24,9 +24,7 @@ pub struct Drained {
 pub(super) struct Drain {
     promises: Vec<Promise<Drained>>,
     deadline: DelayedCall,
-    /// Connections at the beginning.
-    all: usize,
-    aborted: usize,
+    report: Drained,
 }
 
 impl<F: Factory> Core<F> {
@@ -47,8 +45,7 @@ impl<F: Factory> Core<F> {
                 core.drain_expired();
             }
         });
-        let drain =
-            Drain { promises: vec![promise], deadline: timer, all: self.connections.get(), aborted: 0 };
+        let drain = Drain { promises: vec![promise], deadline: timer, report: Drained::default() };
         *self.drain.borrow_mut() = Some(drain);
         debug!("draining {} connections of {}", self.connections.get(), self.local.get());
         let core = Rc::clone(self);
@@ -71,14 +68,22 @@ impl<F: Factory> Core<F> {
 
     fn drain_expired(self: &Rc<Self>) {
         let left = self.live_connections();
-        if let Some(drain) = self.drain.borrow_mut().as_mut() {
-            drain.aborted = left.len();
-        }
         if !left.is_empty() {
             warn!("aborting {} connections of {} that did not close in time", left.len(), self.local.get());
         }
         for conn in left {
             Transport::new(conn).abort_connection();
+        }
+    }
+
+    /// A connection ended, for `reason`.
+    pub(super) fn count_drained(&self, reason: &CloseReason) {
+        if let Some(drain) = self.drain.borrow_mut().as_mut() {
+            match reason {
+                CloseReason::ReactorGone => drain.report.aborted += 1,
+                CloseReason::Aborted if !drain.deadline.active() => drain.report.aborted += 1,
+                _ => drain.report.closed += 1,
+            }
         }
     }
 
@@ -93,7 +98,7 @@ impl<F: Factory> Core<F> {
             self.state.set(PortState::Stopped);
         }
         let stopped = if self.state.get() == PortState::Stopped { self.stop_factory() } else { Ok(()) };
-        let report = Drained { closed: drain.all.saturating_sub(drain.aborted), aborted: drain.aborted };
+        let report = drain.report;
         for promise in drain.promises {
             promise.fire(stopped.clone().map(|()| report).map_err(|text| Failure::new(Panicked(text))));
         }

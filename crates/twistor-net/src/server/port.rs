@@ -94,6 +94,29 @@ impl ListeningPort {
     /// Ends the port gracefully: accepts no more, asks every connection to close
     /// ([`close_requested`](crate::Protocol::close_requested)), aborts those that are left when `deadline` has passed, and stops
     /// the factory. The Deferred fires when the last connection is lost.
+    ///
+    /// To drain when the reactor is stopped, return it from a before-shutdown trigger. The reactor waits for such a Deferred no longer than
+    /// [`shutdown_timeout`](twistor_reactor::Limits::shutdown_timeout) (10 s): set that above `deadline`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "mio")] {
+    /// use std::time::Duration;
+    /// use twistor_net::{for_protocol, Protocol, ReactorTcp};
+    /// use twistor_reactor::{Phase, Reactor, triggers::SHUTDOWN};
+    ///
+    /// struct Silent;
+    /// impl Protocol for Silent {}
+    ///
+    /// let mut reactor = Reactor::builder().shutdown_timeout(Duration::from_secs(60)).build()?;
+    /// let port = reactor.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Silent))?;
+    /// reactor.add_system_event_trigger(Phase::Before, SHUTDOWN, move |_| port.drain(Duration::from_secs(30)));
+    /// reactor.call_when_running(|reactor| reactor.stop().unwrap());
+    /// reactor.run()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drain(&self, deadline: Duration) -> Deferred<Drained> {
         Rc::clone(&self.core).drain(deadline)
     }
@@ -373,7 +396,8 @@ impl<F: Factory> Source for Core<F> {
 }
 
 impl<F: Factory> Owner for Core<F> {
-    fn connection_lost(self: Rc<Self>, _reason: &CloseReason) {
+    fn connection_lost(self: Rc<Self>, reason: &CloseReason) {
+        self.count_drained(reason);
         self.connections.set(self.connections.get() - 1);
         self.check_drained();
     }
