@@ -3,6 +3,7 @@ use std::os::fd::AsFd;
 
 use twistor_deferred::Deferred;
 use twistor_reactor::ReactorHandle;
+use twistor_reactor::sources::SourceHost;
 
 use crate::client::{connect, connect_protocol};
 use crate::connection::Conn;

@@ -1,16 +1,13 @@
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use tracing::error;
-use twistor_deferred::{DelayedCall, Moment, contain};
+use twistor_deferred::{DelayedCall, Moment};
 
 use crate::error::NotRunning;
 use crate::inner::{Inner, Notice, Stage};
-use crate::kernel::{Kernel, Token};
-use crate::sources::{Note, Source, SourceKind};
-use crate::stats::{Stats, count};
+use crate::kernel::Kernel;
+use crate::stats::Stats;
 use crate::{Limits, Remote};
 
 /// What everybody but the owner of the [`Reactor`](crate::Reactor) holds: a cheap clone, for this thread alone.
@@ -131,7 +128,7 @@ impl ReactorHandle {
     }
 }
 
-/// For transports written over the reactor: sources, notifications, flushes. Users of transports need none of it.
+/// The kernel below, and the queue of what happens after the present call.
 impl ReactorHandle {
     /// The kernel; `None` once the reactor is gone.
     #[must_use]
@@ -152,76 +149,6 @@ impl ReactorHandle {
         self.inner.stage.get().takes_sources()
     }
 
-    /// Puts a source into the table, for the kernel to report under the token; `None` if the reactor is gone, or has stopped as far as
-    /// disconnecting everything, and the source is dropped.
-    pub fn register(&self, source: Rc<dyn Source>) -> Option<Token> {
-        if !self.inner.stage.get().takes_sources() {
-            return None;
-        }
-        if source.kind() == SourceKind::Connection {
-            self.inner.counters.connections.set(self.inner.counters.connections.get() + 1);
-        }
-        Some(self.inner.sources.insert(source))
-    }
-
-    /// Puts `source` in the place of the one that has `token`; events go to it from now on, whatever was registered with the kernel.
-    ///
-    /// # Errors
-    ///
-    /// Gives `source` back if nobody has the token any more. The former one is handed out, to be dropped where it does no harm.
-    pub fn replace(&self, token: Token, source: Rc<dyn Source>) -> Result<Rc<dyn Source>, Rc<dyn Source>> {
-        let became = source.kind();
-        let former = self.inner.sources.replace(token, source)?;
-        let connections = &self.inner.counters.connections;
-        match (former.kind() == SourceKind::Connection, became == SourceKind::Connection) {
-            (true, false) => connections.set(connections.get() - 1),
-            (false, true) => connections.set(connections.get() + 1),
-            _ => {}
-        }
-        Ok(former)
-    }
-
-    /// Takes a source out of the table: events for the token are dropped from now on. `None` if nobody has it.
-    pub fn deregister(&self, token: Token) -> Option<Rc<dyn Source>> {
-        let source = self.inner.sources.remove(token)?;
-        if source.kind() == SourceKind::Connection {
-            self.inner.counters.connections.set(self.inner.counters.connections.get() - 1);
-        }
-        Some(source)
-    }
-
-    /// The source that has `token`.
-    #[must_use]
-    pub fn source(&self, token: Token) -> Option<Rc<dyn Source>> {
-        self.inner.sources.find(token)
-    }
-
-    /// Every source, with its token, in the order of the table.
-    #[must_use]
-    pub fn sources(&self) -> Vec<(Token, Rc<dyn Source>)> {
-        self.inner.sources.all()
-    }
-
-    /// Whether somebody has `token`.
-    #[must_use]
-    pub fn is_registered(&self, token: Token) -> bool {
-        self.inner.sources.find(token).is_some()
-    }
-
-    /// Has [`Source::again`] called in the dispatch of the coming turn.
-    pub fn again(&self, token: Token) {
-        if !self.inner.is_gone() {
-            self.inner.again.borrow_mut().push(token);
-        }
-    }
-
-    /// Has [`Source::flush`] called before the loop sleeps. A source asks once until it was flushed.
-    pub fn flush_later(&self, source: Rc<dyn Source>) {
-        if !self.inner.is_gone() {
-            self.inner.flushes.borrow_mut().push(source);
-        }
-    }
-
     /// Queues `f`, to be called after the user's present call has returned, in order with all other notifications, before the loop
     /// sleeps. If the reactor is gone `f` is dropped. A panic of `f` is logged.
     pub fn notify(&self, f: impl FnOnce(&Self) + 'static) {
@@ -230,59 +157,6 @@ impl ReactorHandle {
         } else {
             self.inner.queue(Notice::Call(Box::new(f)));
         }
-    }
-
-    /// As [`notify`](Self::notify), without an allocation: has [`Source::notified`] called with `note`.
-    pub fn notify_source(&self, source: Rc<dyn Source>, note: Note) {
-        if !self.inner.is_gone() {
-            self.inner.queue(Notice::Source(source, note));
-        }
-    }
-
-    /// Calls `f`, code of the user's, and contains its panic, which is logged as that of `what`.
-    ///
-    /// # Errors
-    ///
-    /// The text of the panic.
-    pub fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String> {
-        contain(f).inspect_err(|text| {
-            // A subscriber is code of the application's too.
-            let _ = contain(|| error!("{what} panicked: {text}"));
-        })
-    }
-
-    /// Lends the reactor's one read buffer, of [`Limits::read_size`] bytes. Lent twice at once, the second is a new one.
-    pub fn with_scratch<R>(&self, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        let size = self.inner.limits.read_size;
-        let mut scratch = self.inner.scratch.take().unwrap_or_else(|| vec![0; size].into_boxed_slice());
-        let result = f(&mut scratch);
-        self.inner.scratch.set(Some(scratch));
-        result
-    }
-
-    /// What a crate above keeps once a reactor, made on first use.
-    #[must_use]
-    pub fn extension<T: Default + 'static>(&self) -> Rc<T> {
-        let found = self.inner.extensions.borrow().get(&TypeId::of::<T>()).cloned();
-        if let Some(extension) = found.and_then(|any| any.downcast::<T>().ok()) {
-            return extension;
-        }
-        let made = Rc::new(T::default());
-        if !self.inner.is_gone() {
-            let any: Rc<dyn Any> = Rc::<T>::clone(&made);
-            self.inner.extensions.borrow_mut().insert(TypeId::of::<T>(), any);
-        }
-        made
-    }
-
-    /// Counts bytes that a transport gathered to be sent.
-    pub fn count_gathered(&self, bytes: usize) {
-        count(&self.inner.counters.bytes_gathered, bytes as u64);
-    }
-
-    /// Counts bytes that a transport received.
-    pub fn count_received(&self, bytes: usize) {
-        count(&self.inner.counters.bytes_received, bytes as u64);
     }
 
     pub(crate) fn downgrade(&self) -> Weak<Inner> {

@@ -18,6 +18,7 @@ pub mod sources;
 pub mod triggers;
 
 mod handle;
+mod host;
 mod inner;
 mod limits;
 mod reactor;

@@ -13,7 +13,7 @@ use crate::error::RunError;
 use crate::inner::{Inner, Notice, Stage};
 use crate::kernel::{Kernel, Readiness};
 use crate::signals::SignalTable;
-use crate::sources::{SourceKind, Sources};
+use crate::sources::{SourceHost, SourceKind, Sources};
 use crate::stats::{Counters, count};
 use crate::threads::ThreadTable;
 use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::ReactorHandle;
 use crate::kernel::{Readiness, Token};
-use crate::sources::{Source, SourceKind};
+use crate::sources::{Source, SourceHost, SourceKind};
 
 /// SIGINT, the interrupt of the terminal (signal(7)): the same number on every Unix.
 pub const SIGINT: i32 = 2;

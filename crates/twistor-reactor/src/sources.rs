@@ -8,25 +8,27 @@ use slab::Slab;
 use crate::kernel::{Readiness, Token};
 use crate::{CloseReason, ReactorHandle};
 
+pub use crate::host::SourceHost;
+
 /// Something that the kernel reports about: a connection, a listener, a watched descriptor, a lookup, a signal.
 ///
 /// The reactor calls every method with none of its own cells borrowed; an implementation owes the same to the user's code it calls, and
-/// contains its panics (see [`ReactorHandle::guard`]).
+/// contains its panics (see [`SourceHost::guard`]).
 pub trait Source: 'static {
-    /// The kernel reported `readiness`. Edge-triggered: what is left undone is asked for with [`ReactorHandle::again`].
+    /// The kernel reported `readiness`. Edge-triggered: what is left undone is asked for with [`SourceHost::again`].
     fn ready(self: Rc<Self>, reactor: &ReactorHandle, readiness: Readiness);
 
-    /// The source asked for another turn with [`ReactorHandle::again`].
+    /// The source asked for another turn with [`SourceHost::again`].
     fn again(self: Rc<Self>, reactor: &ReactorHandle) {
         let _ = reactor;
     }
 
-    /// The source asked to flush what it gathered, with [`ReactorHandle::flush_later`].
+    /// The source asked to flush what it gathered, with [`SourceHost::flush_later`].
     fn flush(self: Rc<Self>, reactor: &ReactorHandle) {
         let _ = reactor;
     }
 
-    /// A notification that was queued with [`ReactorHandle::notify_source`].
+    /// A notification that was queued with [`SourceHost::notify_source`].
     fn notified(self: Rc<Self>, reactor: &ReactorHandle, note: Note) {
         let _ = (reactor, note);
     }

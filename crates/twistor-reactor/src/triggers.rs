@@ -10,6 +10,7 @@ use twistor_deferred::Deferred;
 use crate::ReactorHandle;
 use crate::error::TriggerError;
 use crate::inner::Notice;
+use crate::sources::SourceHost;
 
 /// The event that a starting reactor fires.
 pub const STARTUP: &str = "startup";

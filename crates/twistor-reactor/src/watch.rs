@@ -10,7 +10,7 @@ use twistor_deferred::contain;
 
 use crate::error::{LendError, ReactorGone};
 use crate::kernel::{Interest, Polled, Readiness, Token};
-use crate::sources::{Source, SourceKind};
+use crate::sources::{Source, SourceHost, SourceKind};
 use crate::{CloseReason, ReactorHandle};
 
 /// An object with a descriptor, owned by the reactor and called when the descriptor is ready.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use common::{Notes, TestSource, World, ms, reactor, reactor_with, run_bounded, turns};
 use twistor_deferred::deferred;
 use twistor_reactor::kernel::Readiness;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
 use twistor_reactor::{NotRunning, Phase, Reactor, ReactorHandle, RunError};
 

@@ -16,6 +16,7 @@ use common::{
     Log, Notes, OnDrop, Rude, World, ms, reactor, reactor_with, real_reactor, run_bounded, turn_until, turns,
 };
 use twistor_deferred::{Abandoned, Deferred, Failure, deferred};
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::triggers::SHUTDOWN;
 use twistor_reactor::{Phase, Reactor, ReactorHandle};
 

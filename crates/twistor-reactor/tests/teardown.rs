@@ -16,7 +16,7 @@ use common::{
     reactor, reactor_with, real_reactor, run_bounded, turns,
 };
 use twistor_deferred::{Abandoned, TimerError, deferred};
-use twistor_reactor::sources::{Note, SourceKind};
+use twistor_reactor::sources::{Note, SourceHost, SourceKind};
 use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
 use twistor_reactor::{LendError, NotRunning, Phase, Reactor, ReactorGone, ReactorHandle, Trigger, Watch};
 

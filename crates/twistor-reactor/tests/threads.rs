@@ -13,6 +13,7 @@ use std::time::Duration;
 use common::{Log, ms, reactor, real_reactor, run_bounded, turn_until, turns};
 use twistor_deferred::{Abandoned, Failure, deferred, succeed};
 use twistor_reactor::error::BlockingCallError;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{Reactor, ReactorGone, ReactorHandle};
 
 /// Calls from threads find the notes here.

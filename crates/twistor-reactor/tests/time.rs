@@ -11,6 +11,7 @@ use std::time::Duration;
 use common::{Log, Notes, OnDrop, TestSource, ms, reactor, run_bounded, turns};
 use twistor_deferred::TimerError;
 use twistor_reactor::kernel::Readiness;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{DelayedCall, Reactor};
 
 const ZERO: Duration = Duration::ZERO;

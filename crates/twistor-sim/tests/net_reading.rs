@@ -5,6 +5,7 @@ mod net_support;
 use net_support::{Bench, MILLISECOND, SECOND, pattern};
 use twistor_net::Transport;
 use twistor_reactor::kernel::Readiness;
+use twistor_reactor::sources::SourceHost;
 use twistor_sim::conformance::harness::{Ending, Event, Side};
 use twistor_sim::{Answer, Call, errno};
 

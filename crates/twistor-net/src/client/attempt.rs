@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use twistor_reactor::kernel::{ConnectProgress, Readiness, StreamSocket, Token};
-use twistor_reactor::sources::{Source, SourceKind};
+use twistor_reactor::sources::{Source, SourceHost, SourceKind};
 use twistor_reactor::{CloseReason, ReactorHandle};
 
 /// What a connector hears of its attempt. Attempts are numbered: news of a former one are ignored.

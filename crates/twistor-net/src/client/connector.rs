@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tracing::info;
 use twistor_deferred::drop_contained;
 use twistor_reactor::kernel::{ConnectOptions, Token};
-use twistor_reactor::sources::Source;
+use twistor_reactor::sources::{Source, SourceHost};
 use twistor_reactor::{CloseReason, DelayedCall, ReactorHandle};
 
 use super::TcpClientOptions;

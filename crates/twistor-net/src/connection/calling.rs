@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{CloseReason, LendError};
 
 use super::extras::{Extras, Switch};

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use twistor_deferred::drop_contained;
 use twistor_reactor::CloseReason;
 use twistor_reactor::kernel::StreamSocket;
+use twistor_reactor::sources::SourceHost;
 
 use super::{Conn, NOTE_END, ReadEdge, Reading, Transport};
 use crate::closing::{Input, State, step};

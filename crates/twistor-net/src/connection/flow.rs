@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
 use twistor_reactor::CloseReason;
+use twistor_reactor::sources::SourceHost;
 
 use super::extras::{HIGH_WATER, LOW_WATER, ProducerEntry, ProducerState};
 use super::{Conn, NOTE_FLOW, Transport};

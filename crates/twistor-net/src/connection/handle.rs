@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use twistor_deferred::{Deferred, deferred};
 use twistor_reactor::kernel::Token;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{LendError, ReactorGone, Remote};
 
 use super::{Conn, Transport};

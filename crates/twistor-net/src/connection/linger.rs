@@ -8,7 +8,7 @@ use std::io;
 use std::rc::Rc;
 
 use twistor_reactor::kernel::{Readiness, StreamSocket, Token};
-use twistor_reactor::sources::{Source, SourceKind};
+use twistor_reactor::sources::{Source, SourceHost, SourceKind};
 use twistor_reactor::{CloseReason, Moment, ReactorHandle};
 
 use crate::closing::{Input, State, step};

@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use twistor_reactor::kernel::{Readiness, StreamSocket, Token};
-use twistor_reactor::sources::{Note, Source, SourceKind};
+use twistor_reactor::sources::{Note, Source, SourceHost, SourceKind};
 use twistor_reactor::{CloseReason, ReactorHandle};
 
 use self::extras::Extras;

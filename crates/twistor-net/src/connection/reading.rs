@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use twistor_reactor::kernel::{Readiness, Received, ReceivedData};
+use twistor_reactor::sources::SourceHost;
 
 use super::{Conn, ReadEdge, Reading, WriteEdge};
 use crate::closing::Input;

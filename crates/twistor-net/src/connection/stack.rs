@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::outbox::Outbox;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use twistor_deferred::drop_contained;
-use twistor_reactor::sources::Source;
+use twistor_reactor::sources::{Source, SourceHost};
 use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::extras::Extras;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, warn};
 use twistor_reactor::kernel::Accepted;
+use twistor_reactor::sources::SourceHost;
 
 use super::port::{Core, PortState};
 use crate::connection::{Conn, Owner};

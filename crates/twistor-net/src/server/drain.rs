@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred, succeed};
+use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::port::{Core, PortState};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::info;
 use twistor_deferred::{Deferred, Failure, Panicked, Promise, deferred, drop_contained, succeed};
 use twistor_reactor::kernel::{Readiness, StreamListener, Token};
-use twistor_reactor::sources::{Source, SourceKind};
+use twistor_reactor::sources::{Source, SourceHost, SourceKind};
 use twistor_reactor::{CloseReason, DelayedCall, ReactorHandle};
 
 use super::TcpServerOptions;
