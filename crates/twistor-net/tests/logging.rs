@@ -1,11 +1,12 @@
 //! Every line that is logged during a connection's callbacks carries the connection's prefix, and nobody pays for it who does not listen.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 use twistor_net::{CloseReason, Protocol, ReactorTcp, Transport, for_protocol};
-use twistor_reactor::Reactor;
+use twistor_reactor::{Descriptor, Reactor, ReactorHandle, Watch};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -76,14 +77,47 @@ fn conversation() {
     reactor.run().unwrap();
 }
 
+/// A descriptor of the user's, watched until its input ends.
+fn watched() {
+    struct Pipe(std::io::PipeReader, ReactorHandle);
+    impl AsFd for Pipe {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    impl Descriptor for Pipe {
+        fn do_read(&mut self, _watch: &Watch<Self>) -> Result<(), CloseReason> {
+            tracing::info!("pipe got {}", self.0.read(&mut [0; 16])?);
+            Ok(())
+        }
+        fn connection_lost(&mut self, _reason: &CloseReason) {
+            tracing::info!("pipe lost");
+            self.1.stop().unwrap();
+        }
+        fn log_prefix(&self) -> String {
+            "Pipe,7".to_owned()
+        }
+    }
+    let mut reactor = Reactor::new().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"hello").unwrap();
+    drop(writer);
+    reactor.add_reader(Pipe(reader, reactor.handle())).unwrap();
+    reactor.run().unwrap();
+}
+
 fn logged(level: tracing::Level) -> String {
+    logged_by(level, conversation)
+}
+
+fn logged_by(level: tracing::Level, f: fn()) -> String {
     let lines = Lines::default();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(lines.clone()).finish();
     // One at a time: `tracing` remembers for all threads who listens to a line.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    tracing::subscriber::with_default(subscriber, conversation);
+    tracing::subscriber::with_default(subscriber, f);
     lines.text()
 }
 
@@ -118,4 +152,13 @@ fn a_panic_is_an_error_and_lifecycle_is_quiet_at_info() {
     assert!(text.contains("ERROR") && text.contains("caller broke"), "{text}");
     let text = logged(tracing::Level::INFO);
     assert!(!text.contains("connection made"), "{text}");
+}
+
+#[test]
+fn log_10_every_line_of_a_watched_object_carries_its_prefix() {
+    let text = logged_by(tracing::Level::INFO, watched);
+    for needle in ["pipe got 5", "pipe lost"] {
+        let lines = lines_with(&text, needle);
+        assert!(lines.len() == 1 && lines[0].contains("system=Pipe,7"), "{needle:?} in:\n{text}");
+    }
 }
