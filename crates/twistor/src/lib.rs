@@ -91,3 +91,8 @@ pub mod prelude {
         AnyWatch, CloseReason, Descriptor, LendError, Phase, Reactor, ReactorHandle, Remote, RunError, Watch,
     };
 }
+
+/// Has the README's example compiled.
+#[cfg(all(doctest, feature = "mio"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
