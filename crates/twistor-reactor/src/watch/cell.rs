@@ -122,10 +122,7 @@ impl<D: Descriptor> WatchCell<D> {
     }
 
     /// Calls `f` with the descriptor. Never while the object is being called: whoever calls it settles afterwards.
-    fn with_fd<R>(
-        &self,
-        f: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
+    fn with_fd<R>(&self, f: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         let object = self.object.try_borrow().map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
         let object = object.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let result = contain(|| match object.as_fd() {
