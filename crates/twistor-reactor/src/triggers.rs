@@ -9,7 +9,7 @@ use twistor_deferred::Deferred;
 
 use crate::ReactorHandle;
 use crate::error::TriggerError;
-use crate::inner::Notice;
+use crate::inner::{Notice, Stage};
 use crate::sources::SourceHost;
 
 /// The event that a starting reactor fires.
@@ -173,7 +173,9 @@ impl Triggers {
     /// Calls every trigger of a phase, those added meanwhile included, and gives the Deferreds that those of [`Phase::Before`] returned.
     pub(crate) fn fire_phase(&self, reactor: &ReactorHandle, phase: Phase, event: &str) -> Vec<Deferred<()>> {
         let mut waits = Vec::new();
-        while let Some(slot) = self.next(phase, event) {
+        let crashed = || matches!(reactor.inner.stage.get(), Stage::Crashing | Stage::Ending);
+        while !crashed() {
+            let Some(slot) = self.next(phase, event) else { break };
             let wait = slot.fire(reactor, event);
             match phase {
                 Phase::Before => waits.extend(wait),

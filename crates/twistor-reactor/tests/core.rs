@@ -306,6 +306,23 @@ fn core_04_a_timer_made_in_the_last_pass_never_runs() {
 }
 
 #[test]
+fn core_05_a_crash_in_a_trigger_leaves_the_others_uncalled() {
+    let (mut reactor, _world) = reactor();
+    let notes = Notes::default();
+    let seen = notes.clone();
+    reactor.add_system_event_trigger(Phase::Before, SHUTDOWN, move |reactor| {
+        seen.add("crashes");
+        reactor.crash();
+    });
+    for phase in [Phase::Before, Phase::During, Phase::After] {
+        on(&reactor, phase, SHUTDOWN, &notes, "shutdown");
+    }
+    reactor.call_when_running(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+    notes.expect(&["crashes"]);
+}
+
+#[test]
 fn core_05_crash_ends_the_loop_without_shutdown_and_can_be_run_again() {
     let (mut reactor, world) = reactor();
     let notes = Notes::default();

@@ -47,8 +47,10 @@ impl Conn {
     }
 
     fn call_when_idle(self: &Rc<Self>, delay: Duration) -> DelayedCall {
+        /// A time-out of nothing at all must not keep the loop from sleeping.
+        const LEAST: Duration = Duration::from_millis(1);
         let conn = Rc::downgrade(self);
-        self.reactor.call_later(delay, move || {
+        self.reactor.call_later(delay.max(LEAST), move || {
             if let Some(conn) = conn.upgrade() {
                 conn.in_span(|| conn.idle_timer_fired());
             }

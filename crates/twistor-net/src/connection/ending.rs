@@ -35,6 +35,7 @@ impl Conn {
             self.call_protocol("read_connection_lost", |p, transport| p.read_connection_lost(transport));
         }
         if effects.tell_write {
+            self.stop_producer(); // Whoever is left ran, and nothing it writes is sent any more.
             self.call_protocol("write_connection_lost", |p, transport| p.write_connection_lost(transport));
         }
         if effects.queue_end {

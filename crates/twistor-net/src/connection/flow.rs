@@ -61,7 +61,11 @@ impl Conn {
 
     /// After a flush that found `before` bytes and left `pending`.
     pub(super) fn check_resume(self: &Rc<Self>, before: usize, pending: usize) {
-        if self.pressure.get().is_full() && pending <= self.marks().1 {
+        let (high, low) = self.marks();
+        let retained = self.retained();
+        // What filters hold back may be waiting for more to be written: it cannot be waited for down to the low mark.
+        let room = pending <= low || (pending - retained <= low && retained <= high);
+        if self.pressure.get().is_full() && room {
             match self.pressure.get() {
                 Pressure::Paused => {
                     self.pressure.set(Pressure::ResumePending);
@@ -71,7 +75,7 @@ impl Conn {
             }
         }
         // A flush of nothing is no reason to ask: a producer that has nothing now would be asked in a loop that never sleeps.
-        if before > 0 && pending == 0 {
+        if before > 0 && pending == retained && retained <= high {
             self.ask_pull_producer();
         }
     }

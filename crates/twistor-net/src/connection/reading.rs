@@ -111,6 +111,9 @@ impl Conn {
         self.reading.set(Reading::Ended);
         if self.is_filtered() {
             self.filter_read_end();
+            if self.state.get().reads() {
+                self.release_held(); // What came up in answer to a write of that call: nobody comes again for it.
+            }
         }
         self.apply(Input::PeerFin);
     }

@@ -119,6 +119,11 @@ impl Conn {
         }
     }
 
+    /// Whether the filters have said their last: nothing written can go through them any more.
+    pub(super) fn filters_have_closed(&self) -> bool {
+        self.extras.borrow().as_ref().is_some_and(|extras| extras.closing_told)
+    }
+
     pub(super) fn filter_read_end(self: &Rc<Self>) {
         self.walk((0..self.depth()).map(|at| (at, Step::ReadClosed)).collect());
     }
@@ -174,7 +179,10 @@ impl Conn {
 
     /// Tells the steps to their filters, one after another, each with all that follows from it, then hands on what came out.
     fn walk(self: &Rc<Self>, steps: Vec<(usize, Step)>) {
-        self.walk_and(steps, Self::deliver_or_hold);
+        self.walk_and(steps, |conn, data| match conn.posts.get() {
+            0 => conn.deliver_or_hold(data),
+            _ => conn.hold(data), // The posts come first; the last one asks for it.
+        });
     }
 
     /// As `walk`. What comes up in answer to what the protocol wrote comes next turn: an echo above a mirror would never return.
@@ -198,8 +206,13 @@ impl Conn {
         let held_back = |layer: &Layer| self.reactor.guard("pending of a filter", || layer.filter.pending());
         let retained = layers.iter().map(|layer| held_back(layer).unwrap_or(0)).sum();
         self.restore_layers(layers);
-        if let Some(extras) = self.extras.borrow_mut().as_mut() {
-            extras.retained = retained;
+        let before = self
+            .extras
+            .borrow_mut()
+            .as_mut()
+            .map_or(0, |extras| std::mem::replace(&mut extras.retained, retained));
+        if retained < before {
+            self.plan_flush(); // Whoever waits for room hears of it after a flush, be it one of nothing.
         }
         if !out.down.is_empty() {
             self.with_outbox(|outbox| outbox.push(&out.down));

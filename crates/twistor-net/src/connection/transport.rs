@@ -144,8 +144,8 @@ impl Transport {
         self.lose_connection();
     }
 
-    /// Sets the idle time-out: `timeout_connection` is called when nothing came or was written for so long. `None` ends it. Gives the
-    /// one before.
+    /// Sets the idle time-out: `timeout_connection` is called when nothing came, was written or was taken by the peer for so long, at least
+    /// 1 ms. `None` ends it. Gives the one before.
     pub fn set_timeout(&self, limit: Option<Duration>) -> Option<Duration> {
         self.conn.set_timeout(limit)
     }

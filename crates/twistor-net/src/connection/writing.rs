@@ -20,7 +20,7 @@ const NO_BUFFERS_RETRY: Duration = Duration::from_millis(10);
 impl Conn {
     /// Queues bytes with `push`, if writes are still taken.
     pub(super) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
-        if !self.state.get().takes_writes(self.has_producer()) {
+        if !self.state.get().takes_writes(self.has_producer()) || self.filters_have_closed() {
             return Flow::Closed;
         }
         if len > 0 {
@@ -60,6 +60,11 @@ impl Conn {
         queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len() + extras.retained)
     }
 
+    /// Bytes that the filters hold back.
+    pub(super) fn retained(&self) -> usize {
+        self.extras.borrow().as_ref().map_or(0, |extras| extras.retained)
+    }
+
     /// Has what was gathered flushed: when the present callback of this connection returns, or in the flush phase.
     pub(super) fn plan_flush(self: &Rc<Self>) {
         if self.flush.get() == FlushPlan::None {
@@ -73,7 +78,7 @@ impl Conn {
         if self.state.get().is_over() || !self.made.get() {
             return; // What was written before `connection_made` leaves when that has been called.
         }
-        let before = self.pending();
+        let before = self.pending() - self.retained();
         if self.is_filtered() {
             self.filter_written();
         }

@@ -299,6 +299,7 @@ impl<F: Factory> Core<F> {
         if let Some(token) = self.token.take() {
             drop(self.reactor.deregister(token));
         }
+        self.again.set(false); // Asked for under the token that is gone.
         self.back_off.set(None);
         if let Some(retry) = self.retry.take() {
             let _ = retry.cancel();
