@@ -421,3 +421,37 @@ fn emptiness_and_debug_forms_tell_the_truth() {
     assert!(!timers.is_empty());
     assert!(format!("{call:?}").contains("DelayedCall"));
 }
+
+#[test]
+fn time_07_what_is_stale_is_counted_exactly_and_a_reused_place_is_told_apart() {
+    let timers = Timers::new();
+    let count = || {
+        let state = timers.shared.state.borrow();
+        (state.heap.len(), state.stale)
+    };
+    let [first, _second, _third] = [10, 20, 30].map(|millis| timers.schedule(at(millis), || {}));
+    first.cancel().unwrap();
+    assert_eq!(count(), (3, 1));
+    assert_eq!(timers.next_deadline(), at(20));
+    assert_eq!(count(), (2, 0), "what surfaced is gone, and counted no more");
+    timers.schedule(at(5), || {}).cancel().unwrap();
+    let _reuses_the_place = timers.schedule(at(40), || {});
+    assert_eq!(timers.next_deadline(), at(20));
+    assert_eq!(count(), (3, 0), "one entry a call");
+}
+
+#[test]
+fn timers_that_are_dropped_contain_the_panics_of_what_their_calls_own() {
+    let timers = Timers::new();
+    let dropped = Rc::new(Cell::new(0));
+    for _ in 0..2 {
+        let count = Rc::clone(&dropped);
+        let guard = OnDrop(move || {
+            count.set(count.get() + 1);
+            panic!("expected by this test");
+        });
+        timers.schedule(at(1), move || drop(guard));
+    }
+    drop(timers);
+    assert_eq!(dropped.get(), 2);
+}
