@@ -84,6 +84,20 @@ fn lending_is_at_once_and_says_why_not() {
 }
 
 #[test]
+fn of_two_switches_in_one_call_the_second_holds_and_the_first_handle_says_so() {
+    with_connection(|reactor, connection| {
+        let transport = connection.transport();
+        let first = transport.switch_protocol(Notes::default(), b"");
+        let second = transport.switch_protocol(Notes::default(), b"");
+        reactor.notify(move |reactor| {
+            assert_eq!(first.try_with(|_, _| ()), Err(LendError::Switched));
+            assert_eq!(second.try_with(|_, _| ()), Ok(()));
+            stop(reactor);
+        });
+    });
+}
+
+#[test]
 fn a_post_comes_after_the_present_call_in_order_and_before_the_next_data() {
     with_connection(|_, connection| {
         let done = Rc::new(Cell::new(false));

@@ -123,12 +123,13 @@ impl Conn {
 
     /// Has `next` take the slot when the present call returns. Gives the epoch it will have.
     pub(super) fn switch(self: &Rc<Self>, next: Box<dyn AnyProtocol>, unread: &[u8]) -> u32 {
-        let epoch = self.epoch.get().wrapping_add(1);
+        let epoch = self.last_epoch.get().wrapping_add(1);
+        self.last_epoch.set(epoch);
         if self.state.get().is_over() {
             drop_contained(next);
             return epoch; // Never reached: handles of the present protocol stay good.
         }
-        let switch = Switch { protocol: next, unread: unread.to_vec() };
+        let switch = Switch { protocol: next, unread: unread.to_vec(), epoch };
         let replaced = self.with_extras(|extras| extras.next.replace(switch));
         drop_contained(replaced);
         if !self.is_being_called() {
@@ -164,7 +165,7 @@ impl Conn {
             Ok(mut slot) => slot.take(),
             Err(_) => return drop_contained(switch.protocol),
         };
-        self.epoch.set(self.epoch.get().wrapping_add(1));
+        self.epoch.set(switch.epoch);
         drop_contained(former); // Its destructor finds nobody in the slot.
         *self.slot.borrow_mut() = Some(switch.protocol);
         self.repeat_pressure();

@@ -100,4 +100,6 @@ pub(super) struct Idle {
 pub(super) struct Switch {
     pub(super) protocol: Box<dyn AnyProtocol>,
     pub(super) unread: Vec<u8>,
+    /// The number by which handles of the protocol know it.
+    pub(super) epoch: u32,
 }

@@ -64,8 +64,10 @@ pub(crate) struct Conn {
     socket: RefCell<Option<Box<dyn StreamSocket>>>,
     /// The protocol. Borrowed while it is called, and only through `try_borrow_mut`.
     slot: RefCell<Option<Box<dyn AnyProtocol>>>,
-    /// How many protocols had the slot before: a handle made for one of those finds it `Switched`.
+    /// The number of the protocol that has the slot: a handle made for another finds it `Switched`.
     epoch: Cell<u32>,
+    /// The last number that was handed out, to a protocol that may never come to the slot.
+    last_epoch: Cell<u32>,
     /// Whether the protocol was told of the connection.
     made: Cell<bool>,
     /// Whether the loss came while the protocol was lent: it is told when it comes back.
@@ -149,6 +151,7 @@ impl Conn {
             socket: RefCell::new(Some(socket)),
             slot: RefCell::new(Some(protocol)),
             epoch: Cell::new(0),
+            last_epoch: Cell::new(0),
             made: Cell::new(false),
             unheard: Cell::new(false),
             reading: Cell::new(Reading::Flowing),
