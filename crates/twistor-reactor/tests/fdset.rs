@@ -12,23 +12,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use common::{Notes, Probe, ms, pipe, real_reactor, run_bounded, turns, write};
+use common::{Notes, Probe, ms, names, pipe, read, real_reactor, run_bounded, turns, write};
 use rustix::event::{EventfdFlags, eventfd};
 use twistor_reactor::triggers::SHUTDOWN;
-use twistor_reactor::{AnyWatch, Descriptor, LendError, Phase, Reactor, ReactorHandle, Watch, WatchError};
-
-/// The names of watches, which are in the order of their descriptors, in alphabetical order: numbers are as the process has them free.
-#[track_caller]
-fn names(watches: &[AnyWatch]) -> Vec<String> {
-    assert!(watches.is_sorted_by_key(AnyWatch::fd));
-    let mut names: Vec<_> = watches.iter().map(AnyWatch::log_prefix).collect();
-    names.sort();
-    names
-}
-
-fn read<D: Descriptor>(reactor: &ReactorHandle, object: D) -> Watch<D> {
-    reactor.add_reader(object).unwrap()
-}
+use twistor_reactor::{AnyWatch, Descriptor, LendError, Phase, Reactor, Watch, WatchError};
 
 #[test]
 fn fds_01_a_reader_is_called_every_turn_while_data_remains() {

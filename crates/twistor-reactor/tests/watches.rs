@@ -10,21 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use common::{Log, Notes, Probe, child_succeeds, is_child, pipe, real_reactor, turn_until, turns, write};
-use twistor_reactor::{AnyWatch, CloseReason, Descriptor, LendError, ReactorHandle, Watch};
-
-/// The names of watches, which are in the order of their descriptors, in alphabetical order: numbers are as the process has them free.
-#[track_caller]
-fn names(watches: &[AnyWatch]) -> Vec<String> {
-    assert!(watches.is_sorted_by_key(AnyWatch::fd));
-    let mut names: Vec<_> = watches.iter().map(AnyWatch::log_prefix).collect();
-    names.sort();
-    names
-}
-
-fn read<D: Descriptor>(reactor: &ReactorHandle, object: D) -> Watch<D> {
-    reactor.add_reader(object).unwrap()
-}
+use common::{
+    Log, Notes, Probe, child_succeeds, is_child, names, pipe, read, real_reactor, turn_until, turns, write,
+};
+use twistor_reactor::{CloseReason, Descriptor, LendError, Watch};
 
 #[test]
 fn fds_04_an_error_is_the_reason_and_a_panic_is_logged() {

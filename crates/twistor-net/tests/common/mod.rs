@@ -197,24 +197,6 @@ pub fn pair(server: (Probe, Side), client: (Probe, Side)) -> Pair {
     Pair { reactor, port, server, client }
 }
 
-/// Runs the ignored test `name` of this file in a process of its own, so that its descriptors and limits are nobody else's.
-#[track_caller]
-pub fn in_a_process_of_its_own(name: &str) {
-    let output = child(name).output().expect("the test program runs again");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} ended with {}\n{said}\n{complained}", output.status);
-    assert!(said.contains("1 passed"), "there is no test {name}\n{said}");
-}
-
-/// The test program, to run the ignored test `name` alone.
-pub fn child(name: &str) -> std::process::Command {
-    let program = std::env::current_exe().expect("the test program has a path");
-    let mut command = std::process::Command::new(program);
-    command.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
-    command
-}
-
 /// The descriptors that the process has open.
 pub fn open_descriptors() -> Vec<String> {
     let entries = std::fs::read_dir("/proc/self/fd").expect("Linux shows them");

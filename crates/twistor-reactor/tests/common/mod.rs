@@ -17,11 +17,25 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use twistor_reactor::{Reactor, ReactorHandle};
+use twistor_reactor::{AnyWatch, Descriptor, Reactor, ReactorHandle, Watch};
 
 pub(crate) use log::Log;
 pub(crate) use probe::{Probe, TestSource};
 pub(crate) use world::{World, reactor, reactor_with};
+
+/// The names of watches, which are in the order of their descriptors, in alphabetical order: numbers are as the process has them free.
+#[track_caller]
+pub(crate) fn names(watches: &[AnyWatch]) -> Vec<String> {
+    assert!(watches.is_sorted_by_key(AnyWatch::fd));
+    let mut names: Vec<_> = watches.iter().map(AnyWatch::log_prefix).collect();
+    names.sort();
+    names
+}
+
+/// Watches `object` for reading.
+pub(crate) fn read<D: Descriptor>(reactor: &ReactorHandle, object: D) -> Watch<D> {
+    reactor.add_reader(object).unwrap()
+}
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
