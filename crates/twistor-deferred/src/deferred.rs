@@ -11,6 +11,7 @@ use crate::contain::contain;
 use crate::{Canceller, Failure, IntoOutcome, Outcome, Panicked};
 
 mod add;
+mod timeout;
 
 /// A result that may not be here yet, and the end of the chain of callbacks it goes through.
 ///

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 mod kinds;
 
-pub use kinds::{Abandoned, Cancelled, Circular, Panicked};
+pub use kinds::{Abandoned, Cancelled, Circular, Panicked, TimedOut};
 
 type Shared = Arc<dyn Error + Send + Sync>;
 
@@ -180,6 +180,12 @@ impl Failure {
     #[must_use]
     pub fn is_panicked(&self) -> bool {
         self.check::<Panicked>()
+    }
+
+    /// Whether this is [`TimedOut`]: there was no result in time.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        self.check::<TimedOut>()
     }
 
     /// Whether both are clones of one failure.

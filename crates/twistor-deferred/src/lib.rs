@@ -10,8 +10,9 @@
 //!
 //! - [`Moment`]: nanoseconds on some clock.
 //! - [`Timers`], [`DelayedCall`]: calls in the order they are due, run in passes by a driver that has the clock.
+//! - [`Clock`], whatever makes such calls; [`ManualClock`], one that is moved by hand.
 //! - [`Failure`], [`OrFail`], and the errors of this crate's own: [`Abandoned`], [`Cancelled`], [`Circular`],
-//!   [`Panicked`].
+//!   [`Panicked`], [`TimedOut`].
 //! - [`contain()`], [`drop_contained`], [`panic_text`]: running the user's code without being taken down by it.
 //! - [`deferred()`], [`Promise`], [`Deferred`], [`Canceller`]; [`succeed`], [`fail`], [`maybe_deferred`].
 //! - [`IntoOutcome`], [`Outcome`]: what a callback may return.
@@ -71,7 +72,9 @@
 
 mod moment;
 
+mod clock;
 mod delayed_call;
+mod manual_clock;
 mod timers;
 
 mod contain;
@@ -84,10 +87,14 @@ mod outcome;
 mod promise;
 
 pub use canceller::Canceller;
+pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
 pub use deferred::{Deferred, fail, maybe_deferred, succeed};
 pub use delayed_call::{DelayedCall, TimerError};
-pub use failure::{Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, Trapped};
+pub use failure::{
+    Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, TimedOut, Trapped,
+};
+pub use manual_clock::ManualClock;
 pub use moment::Moment;
 pub use outcome::{IntoOutcome, Outcome};
 pub use promise::{Promise, deferred};

@@ -85,6 +85,12 @@ impl Timers {
         self.shared.now()
     }
 
+    /// The time at this very instant: a new reading of the clock, even while the timers are frozen at the last one.
+    #[must_use]
+    pub fn read_clock(&self) -> Moment {
+        self.shared.reading()
+    }
+
     /// Where readings come from: until [`freeze`](Timers::freeze), whoever asks for the time has the clock read. `None`, the default,
     /// leaves it to [`set_now`](Timers::set_now). `clock` is code of the library's: it must not call back.
     pub fn set_clock(&self, clock: Option<Rc<dyn Fn() -> Moment>>) {
@@ -269,12 +275,15 @@ type Clockwork = Rc<dyn Fn() -> Moment>;
 impl Shared {
     pub(crate) fn now(&self) -> Moment {
         if !self.frozen.get() {
-            let clock = self.clock.borrow().clone();
-            if let Some(clock) = clock {
-                self.now.set(clock().max(self.now.get()));
-            }
+            self.now.set(self.reading());
         }
         self.now.get()
+    }
+
+    /// What the clock says, if there is one, and never less than what it said before.
+    fn reading(&self) -> Moment {
+        let clock = self.clock.borrow().clone();
+        clock.map_or(Moment::ZERO, |clock| clock()).max(self.now.get())
     }
 
     /// Takes in a new call, or refuses it.

@@ -7,7 +7,7 @@ use crate::{Failure, IntoOutcome, Outcome};
 
 impl<T: 'static> Deferred<T> {
     /// The one way to add a stage. `code` runs now if the result is here.
-    fn add<U, F>(self, code: F) -> Deferred<U>
+    pub(super) fn add<U, F>(self, code: F) -> Deferred<U>
     where
         U: 'static,
         F: FnOnce(Result<T, Failure>) -> Outcome<U> + 'static,

@@ -1,5 +1,7 @@
 //! The errors this crate itself can end a Deferred with.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// The promise was dropped without being fired.
@@ -21,6 +23,11 @@ pub struct Circular;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("panicked: {0}")]
 pub struct Panicked(pub String);
+
+/// There was no result within this time. Made by [`Deferred::add_timeout`](crate::Deferred::add_timeout).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("there was no result within {0:?}")]
+pub struct TimedOut(pub Duration);
 
 /// The error of [`Failure::message`](crate::Failure::message).
 #[derive(Debug, Error)]

@@ -6,5 +6,6 @@ mod deep;
 mod future;
 mod newcomer;
 mod support;
+mod timeout;
 mod timers;
 mod unhandled;
