@@ -33,6 +33,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::contain::{contain, drop_contained, log_panic};
+use crate::debug::is_debug;
 use crate::{Circular, Deferred, Failure, Outcome, Panicked};
 
 mod abandon;
@@ -130,10 +131,10 @@ impl<T> Slot<T> {
     }
 
     /// The Deferred that points here is dropped: nobody will add anything more.
-    pub(crate) fn detach(&self) {
+    pub(crate) fn detach(&self, chain: &Rc<dyn Chain>) {
         match self.link.take() {
             Link::Open | Link::Awaited(_) => match self.value.take() {
-                Some(result) => discard(result),
+                Some(result) => discard(result, Some(chain)),
                 None => self.link.set(Link::Detached),
             },
             taken => self.link.set(taken),
@@ -161,7 +162,7 @@ impl<T> Slot<T> {
                     log_panic("waking a task", &text);
                 }
             }
-            Link::Detached | Link::Done => discard(result),
+            Link::Detached | Link::Done => discard(result, driver.chain.as_ref()),
         }
         None
     }
@@ -170,18 +171,36 @@ impl<T> Slot<T> {
 /// Drops a result that nobody will look at; a failure is reported.
 ///
 /// A failure that is `Cancelled` is not: only a cancel makes one, and whoever cancelled knows.
-fn discard<T>(result: Result<T, Failure>) {
+fn discard<T>(result: Result<T, Failure>, chain: Option<&Rc<dyn Chain>>) {
     match result {
         Ok(value) => drop_contained(value),
         Err(failure) => {
             if !failure.is_cancelled() {
-                let _ = contain(
-                    || tracing::error!(failure = %format_args!("{failure:#}"), "unhandled failure in a Deferred"),
-                );
+                report(&failure, chain);
             }
             drop_contained(failure);
         }
     }
+}
+
+/// Logs a failure that nobody handled, and in debug mode where it and its Deferred come from. The logging is the application's code.
+#[cold]
+fn report(failure: &Failure, chain: Option<&Rc<dyn Chain>>) {
+    let _ = contain(|| {
+        let failed_at = failure.place().map(|place| format!("{place:#}"));
+        let (made, fired) = chain.map_or((None, None), |chain| chain.links().places());
+        let made_at = made.map(|place| format!("{place:#}"));
+        let fired_at = fired.map(|place| format!("{place:#}"));
+        let hint = (!is_debug()).then_some("set TWISTOR_DEBUG=1 to see where it was made and fired");
+        tracing::error!(
+            failure = %format_args!("{failure:#}"),
+            made_at = made_at.map(tracing::field::display),
+            fired_at = fired_at.map(tracing::field::display),
+            failed_at = failed_at.map(tracing::field::display),
+            hint,
+            "unhandled failure in a Deferred"
+        );
+    });
 }
 
 /// One callback, or a pair: the code to run, and the slot for what comes of it.
@@ -202,6 +221,7 @@ where
         F: FnOnce(Result<T, Failure>) -> Outcome<U>,
     {
         let stage = Rc::new(Self { code: Cell::new(Some(code)), slot: Slot::new(None) });
+        chain.links().stage_added();
         match before.slot().take_result() {
             Some(input) => {
                 let mut driver = Driver::new(Rc::clone(chain));
@@ -238,6 +258,9 @@ where
     fn accept(self: Rc<Self>, input: Result<T, Failure>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
         // A stage is linked to once, so its code is there.
         let code = self.code.take()?;
+        if let Some(chain) = &driver.chain {
+            chain.links().stage_runs();
+        }
         let result = match contain(|| code(input)) {
             Ok(Outcome::Done(result)) => result,
             Ok(Outcome::Wait(inner)) => driver.wait_for(Rc::clone(&self) as Rc<dyn Produce<U>>, inner)?,

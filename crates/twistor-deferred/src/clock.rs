@@ -43,6 +43,7 @@ pub trait Clock: Clone + 'static {
 
     /// Calls `f` once, when `delay` has passed since [`now`](Self::now). Zero means the next turn, never this one; calls due together
     /// run in the order they were made. Dropping the [`DelayedCall`] leaves the call in place.
+    #[track_caller]
     fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall;
 
     /// Calls `f` once, soon: after whoever is being called now has returned, and before time passes.
@@ -60,6 +61,7 @@ impl Clock for Timers {
         self.read_clock()
     }
 
+    #[track_caller]
     fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
         self.schedule_after(delay, f)
     }

@@ -15,6 +15,24 @@ mod timeout;
 
 /// A result that may not be here yet, and the end of the chain of callbacks it goes through.
 ///
+/// ```text
+///            promise.callback(v)                    promise.errback(e)
+///                    |                                      |
+///   values           v                                      v            failures
+///   ------- add_callback(|v| ..) --- Err, panic ----.       |            --------
+///                    | Ok                           '------>|
+///                    |       .-------- Ok --------- add_errback(|e| ..)
+///                    |<------'                              | Err, panic
+///            map(|v| ..) ------------ panic --------------->|
+///                    |                                      |
+///            add_callback(|v| ..)                           |
+///                    | a Deferred: the chain waits for it,  |
+///                    | and goes on with its result in the   |
+///                    | lane that this one belongs to        |
+///                    v                                      v
+///               try_take(), .await: Ok(v)             Err(failure); dropped, it is logged
+/// ```
+///
 /// Callbacks hear values, errbacks hear failures. Each one gets what the one before it made of the result, and decides
 /// by what it returns (see [`IntoOutcome`]) on which side the next one hears it; a side that is absent passes the
 /// result on unchanged. A panic is a failure of its own, [`Panicked`]. A callback that returns a Deferred suspends the
@@ -30,7 +48,8 @@ mod timeout;
 ///
 /// **A failure nobody handled is logged**, once, as an error with the text `unhandled failure in a Deferred`: when the
 /// Deferred that holds it is dropped, or when it arrives at the end of a chain whose Deferred was dropped earlier. The
-/// one exception is [`Cancelled`](crate::Cancelled), which whoever cancelled expects.
+/// one exception is [`Cancelled`](crate::Cancelled), which whoever cancelled expects. In [debug mode](crate::set_debug)
+/// the line says where the Deferred was made and where it was fired.
 ///
 /// A `Deferred` is a future too, with its result as output. Polled after that, it panics, as most futures do.
 ///
@@ -72,6 +91,7 @@ pub struct Deferred<T> {
 /// assert_eq!(twistor_deferred::succeed(7).try_take().unwrap().unwrap(), 7);
 /// ```
 #[must_use]
+#[track_caller]
 pub fn succeed<T: 'static>(value: T) -> Deferred<T> {
     Root::ready(Ok(value))
 }
@@ -87,6 +107,7 @@ pub fn succeed<T: 'static>(value: T) -> Deferred<T> {
 /// assert_eq!(answer.try_take().unwrap().unwrap(), 3);
 /// ```
 #[must_use]
+#[track_caller]
 pub fn fail<T: 'static>(failure: impl Into<Failure>) -> Deferred<T> {
     Root::ready(Err(failure.into()))
 }
@@ -105,6 +126,7 @@ pub fn fail<T: 'static>(failure: impl Into<Failure>) -> Deferred<T> {
 /// let panicked = maybe_deferred(|| -> Result<u16, Failure> { panic!("no port") });
 /// assert!(panicked.try_take().unwrap().unwrap_err().is_panicked());
 /// ```
+#[track_caller]
 pub fn maybe_deferred<R: IntoOutcome>(f: impl FnOnce() -> R) -> Deferred<R::Value> {
     match contain(|| f().into_outcome()) {
         Ok(Outcome::Done(result)) => Root::ready(result),
@@ -181,7 +203,7 @@ impl<T> Deferred<T> {
 /// Says that nobody will add more. **The work goes on**; a failure that is here is logged.
 impl<T> Drop for Deferred<T> {
     fn drop(&mut self) {
-        self.node.slot().detach();
+        self.node.slot().detach(&self.chain);
     }
 }
 
@@ -201,12 +223,18 @@ impl<T> Future for Deferred<T> {
 }
 
 impl<T: 'static> From<Result<T, Failure>> for Deferred<T> {
+    #[track_caller]
     fn from(result: Result<T, Failure>) -> Self {
         Root::ready(result)
     }
 }
 
-/// The state: `ready`, `failed: ..`, `waiting`, `waiting on an inner Deferred, 2 deep`, or `running`.
+/// The state, what is still to run, and in debug mode where the Deferred was made:
+///
+/// - `ready`, or `failed: ..`: the result is here, and nothing was added after it;
+/// - `waiting, 2 stages left`: the promise is to be fired;
+/// - `waiting on an inner Deferred (3 deep), 1 stage left`: a callback returned a Deferred, whose callback returned one, ...;
+/// - `running, 1 stage left`: its callbacks run at this moment, further up the stack.
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = self.node.slot().peek(|value| value.map(|result| result.as_ref().err().cloned()));
@@ -214,12 +242,26 @@ impl<T> fmt::Debug for Deferred<T> {
         match result {
             Some(None) => f.write_str("ready")?,
             Some(Some(failure)) => write!(f, "failed: {failure}")?,
-            None => match where_it_waits(&self.chain) {
-                (target, _) if target.links().phase() != Phase::Pending => f.write_str("running")?,
-                (_, 0) => f.write_str("waiting")?,
-                (_, depth) => write!(f, "waiting on an inner Deferred, {depth} deep")?,
-            },
+            None => self.fmt_progress(f)?,
+        }
+        if let (Some(made), _) = self.chain.links().places() {
+            write!(f, ", made at {made}")?;
         }
         f.write_str(")")
+    }
+}
+
+impl<T> Deferred<T> {
+    fn fmt_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match where_it_waits(&self.chain) {
+            (target, _) if target.links().phase() != Phase::Pending => f.write_str("running")?,
+            (_, 0) => f.write_str("waiting")?,
+            (_, depth) => write!(f, "waiting on an inner Deferred ({depth} deep)")?,
+        }
+        match self.chain.links().stages_left() {
+            0 => Ok(()),
+            1 => f.write_str(", 1 stage left"),
+            left => write!(f, ", {left} stages left"),
+        }
     }
 }

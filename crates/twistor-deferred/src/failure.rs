@@ -1,16 +1,50 @@
 //! [`Failure`]: an error that travels through chains of callbacks.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::debug::Place;
+
 mod kinds;
 
 pub use kinds::{Abandoned, Cancelled, Circular, Panicked, TimedOut};
 
-type Shared = Arc<dyn Error + Send + Sync>;
+/// What a failure points to: an error, and in debug mode where it became a failure.
+trait Cause: Send + Sync {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static);
+    fn place(&self) -> Option<&Place>;
+}
+
+struct Plain<E> {
+    error: E,
+    place: Option<Place>,
+}
+
+impl<E: Error + Send + Sync + 'static> Cause for Plain<E> {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &self.error
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+}
+
+struct Boxed(Plain<Box<dyn Error + Send + Sync>>);
+
+impl Cause for Boxed {
+    fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0.error
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+}
 
 /// Why something did not work: any error, cheap to clone and free to travel.
 ///
@@ -36,7 +70,7 @@ type Shared = Arc<dyn Error + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct Failure {
-    error: Shared,
+    cause: Arc<dyn Cause>,
 }
 
 impl Failure {
@@ -44,14 +78,22 @@ impl Failure {
     ///
     /// A [`FailureError`] gives the failure it was made of, not one around it.
     #[must_use]
+    #[track_caller]
     pub fn new<E: Error + Send + Sync + 'static>(error: E) -> Self {
-        Self::from_shared(Arc::new(error))
+        match (&error as &dyn Any).downcast_ref::<FailureError>() {
+            Some(wrapped) => wrapped.0.clone(),
+            None => Self { cause: Arc::new(Plain { error, place: Place::here() }) },
+        }
     }
 
     /// A failure of an error that is boxed already. [`OrFail::or_fail`] does it for results.
     #[must_use]
+    #[track_caller]
     pub fn from_boxed(error: Box<dyn Error + Send + Sync>) -> Self {
-        Self::from_shared(Arc::from(error))
+        match error.downcast_ref::<FailureError>() {
+            Some(wrapped) => wrapped.0.clone(),
+            None => Self { cause: Arc::new(Boxed(Plain { error, place: Place::here() })) },
+        }
     }
 
     /// A failure that is a message and nothing else.
@@ -63,27 +105,21 @@ impl Failure {
     /// assert_eq!(Failure::message("no poems today").to_string(), "no poems today");
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn message(text: impl Into<String>) -> Self {
         Self::new(kinds::Message(text.into()))
-    }
-
-    fn from_shared(error: Shared) -> Self {
-        match error.downcast_ref::<FailureError>() {
-            Some(wrapped) => wrapped.0.clone(),
-            None => Self { error },
-        }
     }
 
     /// Whether the error is an `E`. Its sources are not searched; [`Failure::find`] does that.
     #[must_use]
     pub fn check<E: Error + 'static>(&self) -> bool {
-        self.error.is::<E>()
+        self.error().is::<E>()
     }
 
     /// The error, if it is an `E`. Its sources are not searched; [`Failure::find`] does that.
     #[must_use]
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.error.downcast_ref()
+        self.error().downcast_ref()
     }
 
     /// The first `E` among the error and its sources.
@@ -137,18 +173,24 @@ impl Failure {
     /// The error this failure is made of.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.error
+        self.cause.error()
+    }
+
+    /// Where the error became a failure; known of failures that were made in [debug mode](crate::set_debug).
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.cause.place()
     }
 
     /// The cause of the error, if it names one.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
+        self.error().source()
     }
 
     /// The error, its source, the source's source, and so on.
     pub fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
-        let first: &(dyn Error + 'static) = &*self.error;
+        let first: &(dyn Error + 'static) = self.error();
         std::iter::successors(Some(first), |&error| error.source())
     }
 
@@ -191,11 +233,12 @@ impl Failure {
     /// Whether both are clones of one failure.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&self.error), Arc::as_ptr(&other.error))
+        std::ptr::addr_eq(Arc::as_ptr(&self.cause), Arc::as_ptr(&other.cause))
     }
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    #[track_caller]
     fn from(error: E) -> Self {
         Self::new(error)
     }
@@ -204,7 +247,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
 /// The message; with `{:#}` the messages of all sources too.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.error)?;
+        write!(f, "{}", self.error())?;
         if f.alternate() {
             for source in self.chain().skip(1) {
                 write!(f, ": {source}")?;
@@ -216,7 +259,7 @@ impl fmt::Display for Failure {
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Failure").field(&self.error).finish()
+        f.debug_tuple("Failure").field(&self.error()).finish()
     }
 }
 
@@ -245,7 +288,7 @@ impl<E: Error + 'static> Deref for Trapped<E> {
 
 impl<E> fmt::Debug for Trapped<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Trapped").field(&self.failure.error).finish()
+        f.debug_tuple("Trapped").field(&self.failure.error()).finish()
     }
 }
 
@@ -263,13 +306,13 @@ impl FailureError {
 
 impl fmt::Display for FailureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.error, f)
+        fmt::Display::fmt(self.0.error(), f)
     }
 }
 
 impl fmt::Debug for FailureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0.error, f)
+        fmt::Debug::fmt(self.0.error(), f)
     }
 }
 
@@ -314,12 +357,17 @@ pub trait OrFail<T> {
     /// }
     /// assert_eq!(modern().unwrap_err().to_string(), "out of paper");
     /// ```
+    #[track_caller]
     fn or_fail(self) -> Result<T, Failure>;
 }
 
 impl<T> OrFail<T> for Result<T, Box<dyn Error + Send + Sync>> {
+    #[track_caller]
     fn or_fail(self) -> Result<T, Failure> {
-        self.map_err(Failure::from_boxed)
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(Failure::from_boxed(error)),
+        }
     }
 }
 

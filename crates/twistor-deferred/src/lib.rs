@@ -16,6 +16,7 @@
 //! - [`contain()`], [`drop_contained`], [`panic_text`]: running the user's code without being taken down by it.
 //! - [`deferred()`], [`Promise`], [`Deferred`], [`Canceller`]; [`succeed`], [`fail`], [`maybe_deferred`].
 //! - [`IntoOutcome`], [`Outcome`]: what a callback may return.
+//! - [`set_debug`]: where Deferreds and failures come from, in the logs.
 //!
 //! Inside, `chain` is the engine of Deferreds and opens with a drawing of it.
 //!
@@ -78,6 +79,7 @@ mod manual_clock;
 mod timers;
 
 mod contain;
+mod debug;
 mod failure;
 
 mod canceller;
@@ -89,6 +91,7 @@ mod promise;
 pub use canceller::Canceller;
 pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
+pub use debug::{Place, is_debug, set_debug};
 pub use deferred::{Deferred, fail, maybe_deferred, succeed};
 pub use delayed_call::{DelayedCall, TimerError};
 pub use failure::{

@@ -120,6 +120,7 @@ impl Clock for ManualClock {
         self.timers.now()
     }
 
+    #[track_caller]
     fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
         self.timers.schedule_after(delay, f)
     }

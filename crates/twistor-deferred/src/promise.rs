@@ -20,6 +20,7 @@ use crate::{Deferred, Failure};
 /// assert_eq!(doubled.try_take().unwrap().unwrap(), 42);
 /// ```
 #[must_use]
+#[track_caller]
 pub fn deferred<T: 'static>() -> (Promise<T>, Deferred<T>) {
     let (root, deferred) = Root::pending();
     (Promise { root }, deferred)
@@ -66,6 +67,7 @@ impl<T> Promise<T> {
     ///     promise.callback(42); // ... before the callbacks run. In `if let Some(p) = waiting.borrow_mut().pop_front()` it would not.
     /// }
     /// ```
+    #[track_caller]
     pub fn callback(self, value: T) {
         self.fire(Ok(value));
     }
@@ -81,12 +83,15 @@ impl<T> Promise<T> {
     /// promise.errback(std::fmt::Error);
     /// assert!(answer.try_take().unwrap().unwrap_err().check::<std::fmt::Error>());
     /// ```
+    #[track_caller]
     pub fn errback(self, failure: impl Into<Failure>) {
         self.fire(Err(failure.into()));
     }
 
     /// Fires with a value or a failure: the callbacks or errbacks run now.
+    #[track_caller]
     pub fn fire(self, result: Result<T, Failure>) {
+        self.root.links().note_fired();
         Rc::clone(&self.root).fire(result);
     }
 

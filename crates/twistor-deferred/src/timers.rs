@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::contain::contain;
+use crate::debug::Place;
 use crate::delayed_call::{Call, Code, Due, Status};
 use crate::{DelayedCall, Moment};
 
@@ -118,7 +120,18 @@ impl Timers {
     ///
     /// `None` stands for a deadline too far away to represent: the call is listed as pending and never comes. On timers
     /// that are closed, or in the middle of being cleared, `f` is dropped uncalled and the handle is not active.
+    #[track_caller]
     pub fn schedule(&self, deadline: Option<Moment>, f: impl FnOnce() + 'static) -> DelayedCall {
+        match Place::here() {
+            None => self.add(deadline, f),
+            Some(place) => self.add(deadline, move || {
+                let _told = TellPlace(place);
+                f();
+            }),
+        }
+    }
+
+    fn add(&self, deadline: Option<Moment>, f: impl FnOnce() + 'static) -> DelayedCall {
         let call = Rc::new(Call {
             status: Cell::new(Status::Pending),
             due: Cell::new(Due { at: deadline, order: 0 }),
@@ -136,6 +149,7 @@ impl Timers {
 
     /// Has `f` called `delay` from [`now`](Timers::now), with the rules of [`schedule`](Timers::schedule). No delay
     /// means the next pass, never the one that is running.
+    #[track_caller]
     pub fn schedule_after(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
         self.schedule(self.now().checked_add(delay), f)
     }
@@ -195,6 +209,18 @@ impl Timers {
     pub fn close(&self) {
         self.shared.closed.set(true);
         self.shared.clear();
+    }
+}
+
+/// Says where a call was made if the call panics.
+struct TellPlace(Place);
+
+impl Drop for TellPlace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let place = &self.0;
+            let _ = contain(|| tracing::error!(made_at = %format_args!("{place:#}"), "a timed call panics"));
+        }
     }
 }
 

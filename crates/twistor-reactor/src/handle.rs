@@ -117,6 +117,7 @@ impl ReactorHandle {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
         self.inner.timers.schedule_after(delay, f)
     }

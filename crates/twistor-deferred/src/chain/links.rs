@@ -12,6 +12,7 @@ use std::ptr;
 use std::rc::{Rc, Weak};
 
 use crate::contain::{contain, drop_contained, log_panic};
+use crate::debug::{Place, Trace};
 use crate::{Cancelled, Failure};
 
 /// What all chains have in common, whatever the types of their values: the root, seen from the side.
@@ -43,12 +44,19 @@ pub(crate) struct Links {
     canceller: Cell<Option<CancelFn>>,
     waits_on: Cell<Option<Rc<dyn Chain>>>,
     waiter: Cell<Option<Weak<dyn Chain>>>,
+    /// How many stages were added and have not run.
+    stages: Cell<u32>,
+    /// Kept in debug mode.
+    trace: Cell<Option<Box<Trace>>>,
 }
 
 impl Links {
-    pub(crate) const fn new(phase: Phase) -> Self {
+    #[track_caller]
+    pub(crate) fn new(phase: Phase) -> Self {
         Self {
             phase: Cell::new(phase),
+            stages: Cell::new(0),
+            trace: Cell::new(Trace::begin()),
             canceller: Cell::new(None),
             waits_on: Cell::new(None),
             waiter: Cell::new(None),
@@ -57,6 +65,35 @@ impl Links {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    pub(crate) fn stages_left(&self) -> u32 {
+        self.stages.get()
+    }
+
+    pub(super) fn stage_added(&self) {
+        self.stages.set(self.stages.get().wrapping_add(1));
+    }
+
+    pub(super) fn stage_runs(&self) {
+        self.stages.set(self.stages.get().wrapping_sub(1));
+    }
+
+    /// Remembers the caller's caller as the one who fired, in debug mode.
+    #[track_caller]
+    pub(crate) fn note_fired(&self) {
+        if let Some(mut trace) = self.trace.take() {
+            trace.fired = Place::here();
+            self.trace.set(Some(trace));
+        }
+    }
+
+    /// Where it was made and where it was fired, as far as that is known.
+    pub(crate) fn places(&self) -> (Option<Place>, Option<Place>) {
+        let trace = self.trace.take();
+        let places = trace.as_ref().map(|trace| (trace.made.clone(), trace.fired.clone()));
+        self.trace.set(trace);
+        places.map_or((None, None), |(made, fired)| (Some(made), fired))
     }
 
     /// Enters `phase`, one of the last two, and forgets the canceller.

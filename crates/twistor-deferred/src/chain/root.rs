@@ -21,15 +21,18 @@ pub(crate) trait FireOnce<T>: Chain {
 
 impl<T: 'static> Root<T> {
     /// A root that waits for its promise, and the Deferred at its end.
+    #[track_caller]
     pub(crate) fn pending() -> (Rc<Self>, Deferred<T>) {
         Self::new(None, Phase::Pending)
     }
 
     /// The Deferred of a root that has its result.
+    #[track_caller]
     pub(crate) fn ready(result: Result<T, Failure>) -> Deferred<T> {
         Self::new(Some(result), Phase::Fired).1
     }
 
+    #[track_caller]
     fn new(value: Option<Result<T, Failure>>, phase: Phase) -> (Rc<Self>, Deferred<T>) {
         let root = Rc::new(Self { slot: Slot::new(value), links: Links::new(phase) });
         let deferred =

@@ -231,7 +231,7 @@ fn def_15_cancellers_follow_a_loop_of_returned_deferreds() {
         promise.callback(true);
     }
     assert!(
-        format!("{answer:?}").contains("Deferred, 1 deep"),
+        format!("{answer:?}").contains("Deferred (1 deep)"),
         "rounds that are over are out of the way: {answer:?}"
     );
     assert!(inner.is_waiting(), "the first round has become the tenth");

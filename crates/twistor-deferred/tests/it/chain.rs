@@ -169,7 +169,7 @@ fn def_05_a_returned_deferred_suspends_the_chain() {
     let answer = answer.add_callback(move |()| inner).map(move |n: i32| next.add(n));
     promise.callback(());
     notes.expect(&[]);
-    assert!(format!("{answer:?}").contains("waiting on an inner Deferred, 1 deep"), "{answer:?}");
+    assert!(format!("{answer:?}").contains("waiting on an inner Deferred (1 deep)"), "{answer:?}");
     inner_promise.callback(5);
     notes.expect(&["5"]);
 }
@@ -326,4 +326,30 @@ fn debug_shows_the_state() {
     assert_eq!(format!("{promise:?}"), "Promise<i32>(cancelled)");
     assert_eq!(format!("{answer:?}"), "Deferred<i32>(failed: the operation was cancelled)");
     assert_eq!(format!("{:?}", succeed(1)), "Deferred<i32>(ready)");
+}
+
+#[test]
+fn debug_shows_where_it_waits_and_what_is_left() {
+    let (promise, answer) = deferred::<i32>();
+    let (inner_promise, inner) = deferred::<i32>();
+    let answer = answer.map(|n| n + 1);
+    assert_eq!(format!("{answer:?}"), "Deferred<i32>(waiting, 1 stage left)");
+    let seen = Notes::default();
+    let notes = seen.clone();
+    let answer = answer.add_callback(move |_| inner).map(|n| n + 1).inspect_failure(|_| {});
+    assert_eq!(format!("{answer:?}"), "Deferred<i32>(waiting, 4 stages left)");
+    promise.callback(1);
+    assert_eq!(format!("{answer:?}"), "Deferred<i32>(waiting on an inner Deferred (1 deep), 2 stages left)");
+    let slot = Rc::new(RefCell::new(None::<Deferred<i32>>));
+    let own = Rc::clone(&slot);
+    let answer = answer.map(move |n| {
+        notes.add(format_args!("{:?}", own.borrow().as_ref().unwrap()));
+        n
+    });
+    *slot.borrow_mut() = Some(answer.map(|n| n + 1));
+    inner_promise.callback(40);
+    seen.expect(&["Deferred<i32>(running, 1 stage left)"]);
+    let answer = slot.take().unwrap();
+    assert_eq!(format!("{answer:?}"), "Deferred<i32>(ready)");
+    assert_eq!(answer.try_take().unwrap().unwrap(), 42);
 }
