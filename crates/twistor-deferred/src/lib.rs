@@ -17,6 +17,8 @@
 //! - [`deferred()`], [`Promise`], [`Deferred`], [`Canceller`]; [`succeed`], [`fail`], [`maybe_deferred`].
 //! - [`IntoOutcome`], [`Outcome`]: what a callback may return.
 //! - [`set_debug`]: where Deferreds and failures come from, in the logs.
+//! - [`groups`]: several Deferreds made one. [`deferred_list`], [`gather_results`], [`first_result`],
+//!   [`first_success`], [`race`]; [`FirstError`], [`FailureGroup`]; [`OneOf2`], [`OneOf3`], [`OneOf4`].
 //!
 //! Inside, `chain` is the engine of Deferreds and opens with a drawing of it.
 //!
@@ -88,6 +90,8 @@ mod deferred;
 mod outcome;
 mod promise;
 
+pub mod groups;
+
 pub use canceller::Canceller;
 pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
@@ -98,6 +102,11 @@ pub use failure::{
     Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, TimedOut, Trapped,
 };
 pub use manual_clock::ManualClock;
+pub use failure::{Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, Trapped};
+pub use groups::{
+    FailureGroup, FirstError, OneOf2, OneOf3, OneOf4, deferred_list, first_result, first_success,
+    gather_results, race,
+};
 pub use moment::Moment;
 pub use outcome::{IntoOutcome, Outcome};
 pub use promise::{Promise, deferred};

@@ -4,6 +4,7 @@ mod cancel;
 mod chain;
 mod deep;
 mod future;
+mod groups;
 mod newcomer;
 mod support;
 mod timeout;
