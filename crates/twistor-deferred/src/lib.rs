@@ -101,12 +101,11 @@ pub use delayed_call::{DelayedCall, TimerError};
 pub use failure::{
     Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, TimedOut, Trapped,
 };
-pub use manual_clock::ManualClock;
-pub use failure::{Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, Trapped};
 pub use groups::{
     FailureGroup, FirstError, OneOf2, OneOf3, OneOf4, deferred_list, first_result, first_success,
     gather_results, race,
 };
+pub use manual_clock::ManualClock;
 pub use moment::Moment;
 pub use outcome::{IntoOutcome, Outcome};
 pub use promise::{Promise, deferred};
