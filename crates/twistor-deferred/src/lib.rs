@@ -19,6 +19,7 @@
 //! - [`set_debug`]: where Deferreds and failures come from, in the logs.
 //! - [`groups`]: several Deferreds made one. [`deferred_list`], [`gather_results`], [`first_result`],
 //!   [`first_success`], [`race`]; [`FirstError`], [`FailureGroup`]; [`OneOf2`], [`OneOf3`], [`OneOf4`].
+//! - [`DeferredSemaphore`], [`Permit`]; [`DeferredLock`], [`LockGuard`]; [`DeferredQueue`]: waiting in line.
 //!
 //! Inside, `chain` is the engine of Deferreds and opens with a drawing of it.
 //!
@@ -91,6 +92,11 @@ mod outcome;
 mod promise;
 
 pub mod groups;
+mod waiters;
+
+mod lock;
+mod queue;
+mod semaphore;
 
 pub use canceller::Canceller;
 pub use clock::Clock;
@@ -105,8 +111,11 @@ pub use groups::{
     FailureGroup, FirstError, OneOf2, OneOf3, OneOf4, deferred_list, first_result, first_success,
     gather_results, race,
 };
+pub use lock::{DeferredLock, LockGuard};
 pub use manual_clock::ManualClock;
 pub use moment::Moment;
 pub use outcome::{IntoOutcome, Outcome};
 pub use promise::{Promise, deferred};
+pub use queue::{DeferredQueue, QueueOverflow, QueueUnderflow};
+pub use semaphore::{DeferredSemaphore, NoTokens, Permit};
 pub use timers::{DueCall, Pass, Timers};
