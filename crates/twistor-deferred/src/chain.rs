@@ -29,6 +29,7 @@
 //! - What a chain waits for is found through the chains' own links, never through nodes: see [`links`].
 
 use std::cell::Cell;
+use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -39,9 +40,11 @@ use crate::{Circular, Deferred, Failure, Outcome, Panicked};
 mod abandon;
 mod links;
 mod root;
+mod tail;
 
 pub(crate) use links::{Chain, Phase, cancel, where_it_waits};
 pub(crate) use root::{FireOnce, Root};
+pub(crate) use tail::Tail;
 
 /// What a node keeps of a result: the value until somebody takes it, and who is to have it.
 pub(crate) struct Slot<T> {
@@ -75,8 +78,9 @@ pub(crate) trait Produce<T>: Step {
 
 /// A node that begins with a `T`.
 pub(crate) trait Accept<T> {
-    /// Runs the user's code on `input` and returns the node to go on with, which is this one unless it has to wait.
-    fn accept(self: Rc<Self>, input: Result<T, Failure>, driver: &mut Driver) -> Option<Rc<dyn Step>>;
+    /// Takes the value out of `source`, runs the user's code on it and returns the node to go on with, which is this one
+    /// unless it has to wait.
+    fn accept(self: Rc<Self>, source: &Slot<T>, driver: &mut Driver) -> Option<Rc<dyn Step>>;
 }
 
 /// The loop, and what it knows: the chain whose code it runs, as long as anybody could cancel or return that chain.
@@ -84,23 +88,34 @@ pub(crate) struct Driver {
     chain: Option<Rc<dyn Chain>>,
 }
 
-impl<T> Slot<T> {
-    pub(crate) const fn new(value: Option<Result<T, Failure>>) -> Self {
-        Self { value: Cell::new(value), link: Cell::new(Link::Open) }
+impl<T> Default for Slot<T> {
+    #[inline]
+    fn default() -> Self {
+        Self { value: Cell::new(None), link: Cell::new(Link::Open) }
     }
+}
 
-    /// Takes the value out on behalf of the one Deferred that points here.
+impl<T> Slot<T> {
+    /// Takes the value out on behalf of the one Deferred that points here. (Always inlined, since a result on its way through
+    /// memory costs more.)
+    #[inline(always)]
     pub(crate) fn take_result(&self) -> Option<Result<T, Failure>> {
         let result = self.value.take()?;
         self.replace_link(Link::Done);
         Some(result)
     }
 
+    #[inline]
+    fn has_value(&self) -> bool {
+        self.peek(|value| value.is_some())
+    }
+
     /// What `look` makes of the value, which stays where it is. `look` must not run the user's code.
+    #[inline]
     pub(crate) fn peek<R>(&self, look: impl FnOnce(Option<&Result<T, Failure>>) -> R) -> R {
         let value = self.value.take();
         let seen = look(value.as_ref());
-        self.value.set(value);
+        self.set_empty(value);
         seen
     }
 
@@ -124,10 +139,30 @@ impl<T> Slot<T> {
         self.link.set(Link::Awaited(new));
     }
 
+    /// Has nobody wait for the value but `link`. (Always inlined, since a link on its way through memory costs more.)
+    #[inline(always)]
     fn replace_link(&self, link: Link<T>) {
-        if let Link::Awaited(waker) = self.link.replace(link) {
-            drop_contained(waker);
+        match self.link.replace(link) {
+            Link::Open | Link::Detached | Link::Done => {}
+            Link::Awaited(waker) => drop_contained(waker),
+            Link::Next(stage) => drop(stage),
+            Link::Forward(waiting) => drop(waiting),
         }
+    }
+
+    /// Puts the value in, of which there is none yet.
+    #[inline]
+    fn put(&self, result: Result<T, Failure>) {
+        self.set_empty(Some(result));
+    }
+
+    /// Sets the value, which is `None`. There being nothing to drop is worth saying: every result comes by here, and it is
+    /// cheaper not to look.
+    #[inline]
+    fn set_empty(&self, value: Option<Result<T, Failure>>) {
+        let nothing = self.value.replace(value);
+        debug_assert!(nothing.is_none(), "a node gets its value once");
+        mem::forget(nothing);
     }
 
     /// The Deferred that points here is dropped: nobody will add anything more.
@@ -142,27 +177,30 @@ impl<T> Slot<T> {
     }
 
     /// [`Step::advance`] of every node.
+    ///
+    /// The value is here, unless the link has become `Done` while the chain stood in the queue of [`abandon`].
+    #[inline(always)]
     fn hand_on(&self, driver: &mut Driver) -> Option<Rc<dyn Step>> {
-        let result = self.value.take()?;
         match self.link.take() {
-            Link::Next(stage) => return stage.accept(result, driver),
+            Link::Next(stage) => return stage.accept(self, driver),
             Link::Forward(waiting) => {
+                let result = self.value.take()?;
                 driver.leave_inner_chain();
-                waiting.slot().value.set(Some(result));
+                waiting.slot().put(result);
                 return Some(waiting.into_step());
             }
-            Link::Open => {
-                self.value.set(Some(result));
-                self.link.set(Link::Open);
-            }
+            Link::Open => self.link.set(Link::Open),
             Link::Awaited(waker) => {
-                self.value.set(Some(result));
                 self.link.set(Link::Open);
                 if let Err(text) = contain(|| waker.wake()) {
                     log_panic("waking a task", &text);
                 }
             }
-            Link::Detached | Link::Done => discard(result, driver.chain.as_ref()),
+            Link::Detached | Link::Done => {
+                if let Some(result) = self.value.take() {
+                    discard(result, driver.chain.as_ref());
+                }
+            }
         }
         None
     }
@@ -209,34 +247,56 @@ pub(crate) struct Stage<F, U> {
     slot: Slot<U>,
 }
 
+impl<F, U> Default for Stage<F, U> {
+    #[inline]
+    fn default() -> Self {
+        Self { code: Cell::new(None), slot: Slot::default() }
+    }
+}
+
 impl<F, U> Stage<F, U>
 where
     U: 'static,
     F: 'static,
 {
-    /// Adds `code` to the node `before`, of `chain`, and runs it at once if the value is there.
-    pub(crate) fn add<T>(before: &Rc<dyn Produce<T>>, chain: &Rc<dyn Chain>, code: F) -> Deferred<U>
+    /// Adds `code` to the end of `chain`, and runs it at once if the value is there.
+    #[inline]
+    pub(crate) fn add<T>(tail: Tail<T>, code: F) -> Deferred<U>
     where
         T: 'static,
         F: FnOnce(Result<T, Failure>) -> Outcome<U>,
     {
-        let stage = Rc::new(Self { code: Cell::new(Some(code)), slot: Slot::new(None) });
+        // Made empty and then filled, since `Rc::new` puts its argument together elsewhere and copies it. There is no old code
+        // to drop.
+        let stage = Rc::<Self>::default();
+        mem::forget(stage.code.replace(Some(code)));
+        let (before, chain) = tail.into_parts();
         chain.links().stage_added();
-        match before.slot().take_result() {
-            Some(input) => {
-                let mut driver = Driver::new(Rc::clone(chain));
-                let next = Rc::clone(&stage).accept(input, &mut driver);
-                driver.run(next);
-            }
-            None => before.slot().replace_link(Link::Next(Rc::clone(&stage) as Rc<dyn Accept<T>>)),
+        let slot = before.slot();
+        if slot.has_value() {
+            // Out of the slot first: the waker that may be in it is dropped by this, and finds nothing half done.
+            let input = Slot::default();
+            input.set_empty(slot.take_result());
+            let mut driver = Driver::new(Rc::clone(&chain));
+            let next = Rc::clone(&stage).accept(&input, &mut driver);
+            driver.run(next);
+        } else {
+            slot.replace_link(Link::Next(Rc::clone(&stage) as Rc<dyn Accept<T>>));
         }
-        Deferred::new(stage, Rc::clone(chain))
+        Deferred::new(stage, chain)
     }
 }
 
 impl<F: 'static, U: 'static> Step for Stage<F, U> {
     fn advance(self: Rc<Self>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
-        self.slot.hand_on(driver)
+        let next = self.slot.hand_on(driver);
+        // Whoever is the last to hold a node that was advanced holds an empty one: its code has run, and the value was handed on,
+        // or was dropped with the Deferred. To forget it frees its memory without another look at what it might own.
+        if let Some(stage) = Rc::into_inner(self) {
+            debug_assert!(!stage.slot.has_value(), "the last one to hold a node has left its value there");
+            mem::forget(stage);
+        }
+        next
     }
 }
 
@@ -255,28 +315,40 @@ where
     U: 'static,
     F: FnOnce(Result<T, Failure>) -> Outcome<U> + 'static,
 {
-    fn accept(self: Rc<Self>, input: Result<T, Failure>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
-        // A stage is linked to once, so its code is there.
-        let code = self.code.take()?;
+    fn accept(self: Rc<Self>, source: &Slot<T>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
+        // A stage is linked to once, so its code is there; and it is called when the value is.
+        let (code, input) = (self.code.take()?, source.value.take()?);
         if let Some(chain) = &driver.chain {
             chain.links().stage_runs();
         }
-        let result = match contain(|| code(input)) {
-            Ok(Outcome::Done(result)) => result,
-            Ok(Outcome::Wait(inner)) => driver.wait_for(Rc::clone(&self) as Rc<dyn Produce<U>>, inner)?,
-            Err(text) => Err(Failure::new(Panicked(text))),
-        };
-        self.slot.value.set(Some(result));
+        // The result goes where it belongs from inside `contain`, which is cheaper than handing it out.
+        let called = contain(|| match code(input) {
+            Outcome::Done(result) => {
+                self.slot.put(result);
+                None
+            }
+            Outcome::Wait(inner) => Some(inner),
+        });
+        match called {
+            Ok(None) => {}
+            Ok(Some(inner)) => {
+                let result = driver.wait_for(Rc::clone(&self) as Rc<dyn Produce<U>>, inner)?;
+                self.slot.put(result);
+            }
+            Err(text) => self.slot.put(Err(Failure::new(Panicked(text)))),
+        }
         Some(self)
     }
 }
 
 impl Driver {
+    #[inline]
     const fn new(chain: Rc<dyn Chain>) -> Self {
         Self { chain: Some(chain) }
     }
 
     /// Moves the value of `next` along until it has found its place. Never panics and never recurses.
+    #[inline]
     fn run(mut self, mut next: Option<Rc<dyn Step>>) {
         while let Some(node) = next {
             next = node.advance(&mut self);
@@ -285,12 +357,12 @@ impl Driver {
 
     /// `node` is to have the result of `inner`: gives it if it is there, else arranges for it to come.
     fn wait_for<U>(&self, node: Rc<dyn Produce<U>>, inner: Deferred<U>) -> Option<Result<U, Failure>> {
-        let (source, inner_chain) = inner.parts();
+        let source = inner.into_tail();
         if let Some(result) = source.slot().take_result() {
             return Some(result);
         }
         if let Some(chain) = &self.chain {
-            if links::would_be_circular(chain, inner_chain) {
+            if links::would_be_circular(chain, source.chain()) {
                 return Some(Err(Failure::new(Circular)));
             }
         }
@@ -305,7 +377,7 @@ impl Driver {
         };
         source.slot().replace_link(link);
         if let Some(chain) = &self.chain {
-            links::wait(chain, inner_chain, node_stays);
+            links::wait(chain, source.chain(), node_stays);
         }
         None
     }

@@ -22,6 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// assert_eq!(twistor_deferred::contain(|| 2 + 2), Ok(4));
 /// assert_eq!(twistor_deferred::contain(|| -> u8 { panic!("no {}", "way") }), Err("no way".to_owned()));
 /// ```
+#[inline]
 pub fn contain<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(panic_text)
 }
@@ -65,6 +66,7 @@ pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
 /// }
 /// twistor_deferred::drop_contained(Rude);
 /// ```
+#[inline]
 pub fn drop_contained<T>(value: T) {
     if !mem::needs_drop::<T>() {
         return;

@@ -36,6 +36,7 @@ pub fn set_debug(on: bool) {
 
 /// Whether debug mode is on: see [`set_debug`].
 #[must_use]
+#[inline]
 pub fn is_debug() -> bool {
     match MODE.load(Ordering::Relaxed) {
         UNKNOWN => ask_environment(),
@@ -44,6 +45,7 @@ pub fn is_debug() -> bool {
 }
 
 #[cold]
+#[inline(never)]
 #[expect(clippy::disallowed_methods, reason = "what is logged depends on it, and nothing else")]
 fn ask_environment() -> bool {
     let on = std::env::var("TWISTOR_DEBUG").is_ok_and(|value| !value.is_empty() && value != "0");

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::chain::{Chain, Phase, Produce, Root, cancel, where_it_waits};
+use crate::chain::{Chain, Phase, Produce, Root, Tail, cancel, where_it_waits};
 use crate::contain::contain;
 use crate::{Canceller, Failure, IntoOutcome, Outcome, Panicked};
 
@@ -79,8 +79,7 @@ mod timeout;
 /// let _two = answer.map(|n| n + 2);
 /// ```
 pub struct Deferred<T> {
-    node: Rc<dyn Produce<T>>,
-    chain: Rc<dyn Chain>,
+    tail: Tail<T>,
 }
 
 /// A Deferred that has its value already.
@@ -136,12 +135,18 @@ pub fn maybe_deferred<R: IntoOutcome>(f: impl FnOnce() -> R) -> Deferred<R::Valu
 }
 
 impl<T> Deferred<T> {
+    #[inline]
     pub(crate) fn new(node: Rc<dyn Produce<T>>, chain: Rc<dyn Chain>) -> Self {
-        Self { node, chain }
+        Self { tail: Tail::new(node, chain) }
     }
 
-    pub(crate) const fn parts(&self) -> (&Rc<dyn Produce<T>>, &Rc<dyn Chain>) {
-        (&self.node, &self.chain)
+    #[inline]
+    pub(crate) fn into_tail(self) -> Tail<T> {
+        self.tail
+    }
+
+    pub(crate) fn chain(&self) -> &Rc<dyn Chain> {
+        self.tail.chain()
     }
 
     /// Cancels what the chain waits for now; does nothing if it has its result or is being run.
@@ -163,19 +168,19 @@ impl<T> Deferred<T> {
     /// assert!(answer.try_take().unwrap().unwrap_err().is_cancelled());
     /// ```
     pub fn cancel(&self) {
-        cancel(&self.chain);
+        cancel(self.chain());
     }
 
     /// A handle that cancels this chain as [`Deferred::cancel`] does, and stays good when more is added to the chain.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
-        Canceller::new(Rc::clone(&self.chain))
+        Canceller::new(Rc::clone(self.chain()))
     }
 
     /// Whether the result is here.
     #[must_use]
     pub fn has_result(&self) -> bool {
-        self.node.slot().peek(|value| value.is_some())
+        self.tail.slot().peek(|value| value.is_some())
     }
 
     /// The result, if it is here.
@@ -194,16 +199,15 @@ impl<T> Deferred<T> {
     /// promise.callback("yes");
     /// assert_eq!(answer.try_take().unwrap().unwrap(), "yes");
     /// ```
+    #[inline]
     pub fn try_take(self) -> Result<Result<T, Failure>, Self> {
-        let result = self.node.slot().take_result();
-        result.ok_or(self)
-    }
-}
-
-/// Says that nobody will add more. **The work goes on**; a failure that is here is logged.
-impl<T> Drop for Deferred<T> {
-    fn drop(&mut self) {
-        self.node.slot().detach(&self.chain);
+        match self.tail.slot().take_result() {
+            Some(result) => {
+                let _ = self.tail.into_parts();
+                Ok(result)
+            }
+            None => Err(self),
+        }
     }
 }
 
@@ -211,7 +215,7 @@ impl<T> Future for Deferred<T> {
     type Output = Result<T, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let slot = self.node.slot();
+        let slot = self.tail.slot();
         match slot.take_result() {
             Some(result) => Poll::Ready(result),
             None => {
@@ -237,14 +241,14 @@ impl<T: 'static> From<Result<T, Failure>> for Deferred<T> {
 /// - `running, 1 stage left`: its callbacks run at this moment, further up the stack.
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let result = self.node.slot().peek(|value| value.map(|result| result.as_ref().err().cloned()));
+        let result = self.tail.slot().peek(|value| value.map(|result| result.as_ref().err().cloned()));
         write!(f, "Deferred<{}>(", type_name::<T>())?;
         match result {
             Some(None) => f.write_str("ready")?,
             Some(Some(failure)) => write!(f, "failed: {failure}")?,
             None => self.fmt_progress(f)?,
         }
-        if let (Some(made), _) = self.chain.links().places() {
+        if let (Some(made), _) = self.chain().links().places() {
             write!(f, ", made at {made}")?;
         }
         f.write_str(")")
@@ -253,12 +257,12 @@ impl<T> fmt::Debug for Deferred<T> {
 
 impl<T> Deferred<T> {
     fn fmt_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match where_it_waits(&self.chain) {
+        match where_it_waits(self.chain()) {
             (target, _) if target.links().phase() != Phase::Pending => f.write_str("running")?,
             (_, 0) => f.write_str("waiting")?,
             (_, depth) => write!(f, "waiting on an inner Deferred ({depth} deep)")?,
         }
-        match self.chain.links().stages_left() {
+        match self.chain().links().stages_left() {
             0 => Ok(()),
             1 => f.write_str(", 1 stage left"),
             left => write!(f, ", {left} stages left"),

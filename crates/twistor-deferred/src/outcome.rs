@@ -36,6 +36,7 @@ pub trait IntoOutcome {
 impl IntoOutcome for () {
     type Value = ();
 
+    #[inline]
     fn into_outcome(self) -> Outcome<()> {
         Outcome::Done(Ok(()))
     }
@@ -44,6 +45,7 @@ impl IntoOutcome for () {
 impl<T: 'static> IntoOutcome for Result<T, Failure> {
     type Value = T;
 
+    #[inline]
     fn into_outcome(self) -> Outcome<T> {
         Outcome::Done(self)
     }
@@ -52,6 +54,7 @@ impl<T: 'static> IntoOutcome for Result<T, Failure> {
 impl<T: 'static> IntoOutcome for Deferred<T> {
     type Value = T;
 
+    #[inline]
     fn into_outcome(self) -> Outcome<T> {
         Outcome::Wait(self)
     }

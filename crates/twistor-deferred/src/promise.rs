@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::chain::{FireOnce, Phase, Root};
 use crate::contain::{contain, log_panic};
+use crate::debug::is_debug;
 use crate::{Deferred, Failure};
 
 /// A promise of a value, and the [`Deferred`] that will have it.
@@ -21,9 +22,10 @@ use crate::{Deferred, Failure};
 /// ```
 #[must_use]
 #[track_caller]
+#[inline]
 pub fn deferred<T: 'static>() -> (Promise<T>, Deferred<T>) {
     let (root, deferred) = Root::pending();
-    (Promise { root }, deferred)
+    (Promise { root: Some(root) }, deferred)
 }
 
 /// The producer's end of a [`Deferred`]: to be fired once, which consumes it.
@@ -46,7 +48,8 @@ pub fn deferred<T: 'static>() -> (Promise<T>, Deferred<T>) {
 /// promise.callback(2);
 /// ```
 pub struct Promise<T> {
-    root: Rc<dyn FireOnce<T>>,
+    /// Is there until the promise is fired or dropped.
+    root: Option<Rc<dyn FireOnce<T>>>,
 }
 
 impl<T> Promise<T> {
@@ -68,6 +71,7 @@ impl<T> Promise<T> {
     /// }
     /// ```
     #[track_caller]
+    #[inline]
     pub fn callback(self, value: T) {
         self.fire(Ok(value));
     }
@@ -84,15 +88,21 @@ impl<T> Promise<T> {
     /// assert!(answer.try_take().unwrap().unwrap_err().check::<std::fmt::Error>());
     /// ```
     #[track_caller]
+    #[inline]
     pub fn errback(self, failure: impl Into<Failure>) {
         self.fire(Err(failure.into()));
     }
 
     /// Fires with a value or a failure: the callbacks or errbacks run now.
+    #[inline]
     #[track_caller]
-    pub fn fire(self, result: Result<T, Failure>) {
-        self.root.links().note_fired();
-        Rc::clone(&self.root).fire(result);
+    pub fn fire(mut self, result: Result<T, Failure>) {
+        if let Some(root) = self.root.take() {
+            if is_debug() {
+                root.links().note_fired();
+            }
+            root.fire(result);
+        }
     }
 
     /// Whether the Deferred was cancelled: nobody wants the value, and firing does nothing.
@@ -100,7 +110,8 @@ impl<T> Promise<T> {
     /// It is true inside the canceller too, where firing still counts.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.root.links().phase(), Phase::Cancelling | Phase::Cancelled)
+        let phase = self.root.as_ref().map(|root| root.links().phase());
+        matches!(phase, Some(Phase::Cancelling | Phase::Cancelled))
     }
 
     /// Has `canceller` called once if the Deferred is cancelled before the promise is fired.
@@ -134,16 +145,19 @@ impl<T> Promise<T> {
             if let Err(text) = contain(canceller) {
                 log_panic("cancelling a Deferred", &text);
             }
-        } else {
-            self.root.links().set_canceller(Box::new(canceller));
+        } else if let Some(root) = &self.root {
+            root.links().set_canceller(Box::new(canceller));
         }
     }
 }
 
 /// Fails the Deferred with [`Abandoned`](crate::Abandoned), unless the promise was fired or cancelled.
 impl<T> Drop for Promise<T> {
+    #[inline]
     fn drop(&mut self) {
-        Rc::clone(&self.root).abandon();
+        if let Some(root) = self.root.take() {
+            root.abandon();
+        }
     }
 }
 

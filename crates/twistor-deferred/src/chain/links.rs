@@ -12,7 +12,7 @@ use std::ptr;
 use std::rc::{Rc, Weak};
 
 use crate::contain::{contain, drop_contained, log_panic};
-use crate::debug::{Place, Trace};
+use crate::debug::{Place, Trace, is_debug};
 use crate::{Cancelled, Failure};
 
 /// What all chains have in common, whatever the types of their values: the root, seen from the side.
@@ -51,18 +51,19 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    #[track_caller]
-    pub(crate) fn new(phase: Phase) -> Self {
+    #[inline]
+    pub(crate) const fn new() -> Self {
         Self {
-            phase: Cell::new(phase),
+            phase: Cell::new(Phase::Pending),
             stages: Cell::new(0),
-            trace: Cell::new(Trace::begin()),
+            trace: Cell::new(None),
             canceller: Cell::new(None),
             waits_on: Cell::new(None),
             waiter: Cell::new(None),
         }
     }
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }
@@ -77,6 +78,15 @@ impl Links {
 
     pub(super) fn stage_runs(&self) {
         self.stages.set(self.stages.get().wrapping_sub(1));
+    }
+
+    /// Remembers the caller's caller as the one who made it, in debug mode.
+    #[inline]
+    #[track_caller]
+    pub(super) fn note_made(&self) {
+        if is_debug() {
+            self.trace.set(Trace::begin());
+        }
     }
 
     /// Remembers the caller's caller as the one who fired, in debug mode.
@@ -97,10 +107,11 @@ impl Links {
     }
 
     /// Enters `phase`, one of the last two, and forgets the canceller.
+    #[inline]
     pub(crate) fn settle(&self, phase: Phase) {
         self.phase.set(phase);
         if let Some(canceller) = self.canceller.take() {
-            drop_contained(canceller);
+            drop_canceller(canceller);
         }
     }
 
@@ -125,13 +136,27 @@ impl Links {
     }
 }
 
-/// A row of chains that only hold each other is let go one by one, not one inside the other.
+/// Apart, so that [`Links::settle`] is short where there is no canceller.
+#[inline(never)]
+fn drop_canceller(canceller: CancelFn) {
+    drop_contained(canceller);
+}
+
 impl Drop for Links {
+    #[inline]
     fn drop(&mut self) {
-        let mut next = self.waits_on.take();
-        while let Some(chain) = next {
-            next = if Rc::strong_count(&chain) == 1 { chain.links().waits_on.take() } else { None };
+        if let Some(chain) = self.waits_on.take() {
+            let_go(chain);
         }
+    }
+}
+
+/// A row of chains that only hold each other is let go one by one, not one inside the other.
+#[cold]
+fn let_go(first: Rc<dyn Chain>) {
+    let mut next = Some(first);
+    while let Some(chain) = next {
+        next = if Rc::strong_count(&chain) == 1 { chain.links().waits_on.take() } else { None };
     }
 }
 

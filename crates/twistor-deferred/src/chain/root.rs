@@ -19,30 +19,48 @@ pub(crate) trait FireOnce<T>: Chain {
     fn abandon(self: Rc<Self>);
 }
 
+impl<T> Default for Root<T> {
+    #[inline]
+    fn default() -> Self {
+        Self { slot: Slot::default(), links: Links::new() }
+    }
+}
+
 impl<T: 'static> Root<T> {
     /// A root that waits for its promise, and the Deferred at its end.
+    #[inline]
     #[track_caller]
     pub(crate) fn pending() -> (Rc<Self>, Deferred<T>) {
-        Self::new(None, Phase::Pending)
-    }
-
-    /// The Deferred of a root that has its result.
-    #[track_caller]
-    pub(crate) fn ready(result: Result<T, Failure>) -> Deferred<T> {
-        Self::new(Some(result), Phase::Fired).1
-    }
-
-    #[track_caller]
-    fn new(value: Option<Result<T, Failure>>, phase: Phase) -> (Rc<Self>, Deferred<T>) {
-        let root = Rc::new(Self { slot: Slot::new(value), links: Links::new(phase) });
+        let root = Rc::<Self>::default();
+        root.links.note_made();
         let deferred =
             Deferred::new(Rc::clone(&root) as Rc<dyn Produce<T>>, Rc::clone(&root) as Rc<dyn Chain>);
         (root, deferred)
     }
 
+    /// The Deferred of a root that has its result.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn ready(result: Result<T, Failure>) -> Deferred<T> {
+        let root = Rc::<Self>::default();
+        root.links.note_made();
+        root.put(Phase::Fired, result);
+        Deferred::new(Rc::clone(&root) as Rc<dyn Produce<T>>, root)
+    }
+
+    #[inline]
     fn put(&self, phase: Phase, result: Result<T, Failure>) {
         self.links.settle(phase);
-        self.slot.value.set(Some(result));
+        self.slot.put(result);
+    }
+
+    /// Moves the value along. (Always inlined: it is all that firing does.)
+    #[inline(always)]
+    fn hand_on(self: Rc<Self>) {
+        let mut driver = Driver::new(Rc::clone(&self) as Rc<dyn Chain>);
+        let next = self.slot.hand_on(&mut driver);
+        drop(self);
+        driver.run(next);
     }
 
     /// Whether anything happens when the value comes, other than its being kept.
@@ -59,7 +77,7 @@ impl<T: 'static> FireOnce<T> for Root<T> {
         match self.links.phase() {
             Phase::Pending | Phase::Cancelling => {
                 self.put(Phase::Fired, result);
-                self.drive();
+                self.hand_on();
             }
             Phase::Fired | Phase::Cancelled => drop_contained(result),
         }
@@ -85,7 +103,7 @@ impl<T: 'static> Chain for Root<T> {
     }
 
     fn drive(self: Rc<Self>) {
-        Driver::new(Rc::clone(&self) as Rc<dyn Chain>).run(Some(self));
+        self.hand_on();
     }
 }
 

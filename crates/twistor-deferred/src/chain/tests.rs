@@ -154,7 +154,7 @@ fn def_07_rounds_that_are_over_are_not_kept() {
         if nested {
             answer = succeed(()).add_callback(move |()| answer);
         }
-        let chain = Rc::clone(answer.parts().1);
+        let chain = Rc::clone(answer.chain());
         let kept = (!detached).then_some(answer);
         for _ in 0..10 {
             if let Some(promise) = waiting.take() {
@@ -171,10 +171,10 @@ fn def_07_rounds_that_are_over_are_not_kept() {
 fn def_05_an_inner_chain_that_is_over_is_let_go() {
     let (promise, inner) = deferred::<u32>();
     let (_later, after) = deferred::<u32>();
-    let inner_chain = Rc::downgrade(inner.parts().1);
+    let inner_chain = Rc::downgrade(inner.chain());
     let answer = succeed(()).add_callback(move |()| inner).map(|n| n + 1);
     promise.callback(1);
     assert!(inner_chain.upgrade().is_none());
     let answer = answer.add_callback(move |_| after);
-    assert_eq!(where_it_waits(answer.parts().1).1, 1);
+    assert_eq!(where_it_waits(answer.chain()).1, 1);
 }

@@ -7,12 +7,13 @@ use crate::{Failure, IntoOutcome, Outcome};
 
 impl<T: 'static> Deferred<T> {
     /// The one way to add a stage. `code` runs now if the result is here.
+    #[inline]
     pub(super) fn add<U, F>(self, code: F) -> Deferred<U>
     where
         U: 'static,
         F: FnOnce(Result<T, Failure>) -> Outcome<U> + 'static,
     {
-        Stage::add(&self.node, &self.chain, code)
+        Stage::add(self.into_tail(), code)
     }
 
     /// Adds a callback: it hears the value. A failure passes by, and the callback is dropped.
@@ -25,6 +26,7 @@ impl<T: 'static> Deferred<T> {
     /// let length = succeed("a poem").add_callback(|poem| Ok(poem.len()));
     /// assert_eq!(length.try_take().unwrap().unwrap(), 6);
     /// ```
+    #[inline]
     pub fn add_callback<R, F>(self, callback: F) -> Deferred<R::Value>
     where
         R: IntoOutcome,
@@ -49,6 +51,7 @@ impl<T: 'static> Deferred<T> {
     /// });
     /// assert_eq!(quiet.try_take().unwrap().unwrap(), 0);
     /// ```
+    #[inline]
     pub fn add_errback<R, F>(self, errback: F) -> Self
     where
         R: IntoOutcome<Value = T>,
@@ -70,6 +73,7 @@ impl<T: 'static> Deferred<T> {
     /// let text = succeed(7).add_callbacks(|n| Ok(n.to_string()), |failure| Ok(failure.to_string()));
     /// assert_eq!(text.try_take().unwrap().unwrap(), "7");
     /// ```
+    #[inline]
     pub fn add_callbacks<R, S, F, G>(self, callback: F, errback: G) -> Deferred<R::Value>
     where
         R: IntoOutcome,
@@ -102,6 +106,7 @@ impl<T: 'static> Deferred<T> {
     /// succeed(5).add_both(move |result| promise.fire(result));
     /// assert_eq!(copy.try_take().unwrap().unwrap(), 5);
     /// ```
+    #[inline]
     pub fn add_both<R, F>(self, both: F) -> Deferred<R::Value>
     where
         R: IntoOutcome,
@@ -117,6 +122,7 @@ impl<T: 'static> Deferred<T> {
     /// ```
     /// assert_eq!(twistor_deferred::succeed(20).map(|n| n + 1).try_take().unwrap().unwrap(), 21);
     /// ```
+    #[inline]
     pub fn map<U, F>(self, f: F) -> Deferred<U>
     where
         U: 'static,
@@ -138,6 +144,7 @@ impl<T: 'static> Deferred<T> {
     /// let answer = fail::<u8>(std::fmt::Error).map_failure(|failure| Failure::message(format!("no poem: {failure}")));
     /// assert!(answer.try_take().unwrap().unwrap_err().to_string().starts_with("no poem: "));
     /// ```
+    #[inline]
     pub fn map_failure<E, F>(self, f: F) -> Self
     where
         E: Into<Failure>,
@@ -159,6 +166,7 @@ impl<T: 'static> Deferred<T> {
     /// let answer = fail::<u8>(Cancelled).inspect_failure(|failure| assert!(failure.is_cancelled()));
     /// assert!(answer.try_take().unwrap().is_err());
     /// ```
+    #[inline]
     pub fn inspect_failure<F>(self, f: F) -> Self
     where
         F: FnOnce(&Failure) + 'static,
@@ -184,6 +192,7 @@ impl<T: 'static> Deferred<T> {
     ///
     /// fail::<u8>(Cancelled).log_failure("fetching the poem");
     /// ```
+    #[inline]
     pub fn log_failure(self, what: impl Into<String>) -> Deferred<()> {
         let what = what.into();
         self.add(move |result| {
@@ -199,6 +208,7 @@ impl<T: 'static> Deferred<T> {
 }
 
 /// The result goes by a callback of the other side, which is dropped first.
+#[inline]
 fn pass<C, U>(uncalled: C, result: Result<U, Failure>) -> Outcome<U> {
     drop_contained(uncalled);
     Outcome::Done(result)

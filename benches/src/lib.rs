@@ -1,0 +1,18 @@
+//! What Twistor costs, measured beside what others cost for the same work.
+//!
+//! - [`Case`] and [`Variant`]: some work, and the ways to do it. Every variant checks its own result, so a wrong answer is
+//!   never a fast one.
+//! - [`deferreds`]: the cases of `twistor-deferred`, and its peers in them. [`handmade`] is what people write
+//!   instead of using a library.
+//! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it.
+//!
+//! `README.md` beside this crate says how to run what there is and what the figures mean. Nothing here counts
+//! allocations: that needs an allocator of its own, which would slow down whatever is linked with it.
+
+mod case;
+
+pub mod deferreds;
+pub mod handmade;
+pub mod rounds;
+
+pub use case::{Case, Variant};

@@ -1,0 +1,157 @@
+//! Measuring the variants of a case in turn, and the table that comes of it.
+//!
+//! On a machine that others use too, what is measured later may be slower for reasons of its own. So the variants take
+//! turns: in each round everyone runs once, in an order that rotates, and a variant is compared with the first one of the
+//! same round.
+
+use std::fmt::{self, Write};
+use std::time::{Duration, Instant};
+
+use crate::Case;
+
+/// How long one variant runs in one round, about: long beside reading the clock, short beside the time slice of a scheduler,
+/// so that most rounds are not interrupted.
+const SHARE: Duration = Duration::from_micros(100);
+
+/// How often each variant runs in a measurement that is to be quoted.
+pub const ROUNDS: usize = 500;
+
+/// What came of measuring one variant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The name of the variant.
+    pub name: &'static str,
+    /// Nanoseconds an iteration, in all rounds.
+    pub time: Spread,
+    /// The time of the same round's first variant goes into this one's so many times.
+    pub ratio: Spread,
+}
+
+/// The middle of some numbers, and what half of them are within.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// A quarter of the numbers are below.
+    pub low: f64,
+    /// The median.
+    pub median: f64,
+    /// A quarter of the numbers are above.
+    pub high: f64,
+}
+
+impl Spread {
+    /// The quartiles of `numbers`, each of them one of the numbers.
+    ///
+    /// # Panics
+    ///
+    /// If there are no numbers.
+    #[must_use]
+    pub fn of(mut numbers: Vec<f64>) -> Self {
+        numbers.sort_by(f64::total_cmp);
+        let at = |quarters: usize| numbers[(numbers.len() - 1) * quarters / 4];
+        Self { low: at(1), median: at(2), high: at(3) }
+    }
+}
+
+/// How long `work` takes.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this crate is for")]
+pub fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// Runs each variant of `case` `rounds` times, in turn, and gives a row for each, in their order. A round that is not
+/// counted comes first, and so does finding out how many iterations a share of a tenth of a millisecond is.
+///
+/// # Panics
+///
+/// If `rounds` is zero, or a variant gives a wrong result.
+pub fn measure(case: &mut Case, rounds: usize) -> Vec<Row> {
+    let count = case.variants.len();
+    let iterations: Vec<i64> = case.variants.iter_mut().map(|it| calibrate(|n| it.run(n))).collect();
+    let mut times = vec![Vec::with_capacity(rounds); count];
+    for round in 0..=rounds {
+        for turn in 0..count {
+            let which = (round + turn) % count;
+            let elapsed = timed(|| case.variants[which].run(iterations[which]));
+            if round > 0 {
+                times[which].push(elapsed.as_nanos() as f64 / iterations[which] as f64);
+            }
+        }
+    }
+    let row = |which: usize| Row {
+        name: case.variants[which].name,
+        time: Spread::of(times[which].clone()),
+        ratio: Spread::of(times[which].iter().zip(&times[0]).map(|(time, first)| time / first).collect()),
+    };
+    (0..count).map(row).collect()
+}
+
+/// How many iterations take [`SHARE`], about.
+fn calibrate(mut run: impl FnMut(i64)) -> i64 {
+    let mut iterations = 64;
+    loop {
+        let elapsed = timed(|| run(iterations));
+        if elapsed >= SHARE || iterations >= 1 << 30 {
+            return iterations;
+        }
+        iterations *= 2;
+    }
+}
+
+/// The rows as a table in Markdown, with what `allocations` says about the variant of a name.
+///
+/// # Errors
+///
+/// None of its own: what writing to a string gives.
+pub fn table(rows: &[Row], allocations: impl Fn(&str) -> String) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "| variant | ns | half of the rounds within | ratio | half within | allocations |")?;
+    writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
+    for Row { name, time, ratio } in rows {
+        writeln!(
+            text,
+            "| {name} | {:.1} | {:.1} to {:.1} | {:.2} | {:.2} to {:.2} | {} |",
+            time.median,
+            time.low,
+            time.high,
+            ratio.median,
+            ratio.low,
+            ratio.high,
+            allocations(name),
+        )?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Variant;
+
+    #[test]
+    fn a_spread_is_the_quartiles() {
+        let spread = Spread::of(vec![5.0, 1.0, 4.0, 2.0, 3.0]);
+        assert_eq!(spread, Spread { low: 2.0, median: 3.0, high: 4.0 });
+        assert_eq!(Spread::of(vec![7.0]), Spread { low: 7.0, median: 7.0, high: 7.0 });
+    }
+
+    #[test]
+    fn everybody_is_compared_with_the_first() {
+        let work = |name, cost: u64| {
+            Variant::each(
+                name,
+                |n| n,
+                move |n| if (0..cost).map(std::hint::black_box).sum::<u64>() > 0 { n } else { -1 },
+            )
+        };
+        let mut case =
+            Case { name: "sums", what: "", variants: vec![work("some", 100), work("more", 2_000)] };
+        let rows = measure(&mut case, 5);
+        assert_eq!((rows[0].name, rows[0].ratio.low, rows[0].ratio.high), ("some", 1.0, 1.0));
+        assert!(rows[1].ratio.median > 2.0, "{rows:?}");
+        let table = table(&rows, |name| format!("those of {name}")).unwrap();
+        assert_eq!(table.lines().count(), 4);
+        assert!(table.lines().last().unwrap().ends_with("| those of more |"));
+    }
+}
