@@ -20,6 +20,8 @@
 //! - [`groups`]: several Deferreds made one. [`deferred_list`], [`gather_results`], [`first_result`],
 //!   [`first_success`], [`race`]; [`FirstError`], [`FailureGroup`]; [`OneOf2`], [`OneOf3`], [`OneOf4`].
 //! - [`DeferredSemaphore`], [`Permit`]; [`DeferredLock`], [`LockGuard`]; [`DeferredQueue`]: waiting in line.
+//! - [`defer_later()`], [`sleep`]: once, later. [`LoopingCall`]: again and again. [`Cooperator`], [`CooperativeTask`]: long
+//!   work, in small steps.
 //!
 //! Inside, `chain` is the engine of Deferreds and opens with a drawing of it.
 //!
@@ -76,6 +78,7 @@
 
 mod moment;
 
+mod alarm;
 mod clock;
 mod delayed_call;
 mod manual_clock;
@@ -94,14 +97,21 @@ mod promise;
 pub mod groups;
 mod waiters;
 
+mod cooperator;
+mod defer_later;
 mod lock;
+mod looping_call;
 mod queue;
 mod semaphore;
 
 pub use canceller::Canceller;
 pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
+pub use cooperator::{
+    CooperativeTask, Cooperator, CooperatorBuilder, SchedulerStopped, TaskError, TaskStopped,
+};
 pub use debug::{Place, is_debug, set_debug};
+pub use defer_later::{defer_later, sleep};
 pub use deferred::{Deferred, fail, maybe_deferred, succeed};
 pub use delayed_call::{DelayedCall, TimerError};
 pub use failure::{
@@ -112,6 +122,7 @@ pub use groups::{
     gather_results, race,
 };
 pub use lock::{DeferredLock, LockGuard};
+pub use looping_call::{LoopingCall, LoopingCallError};
 pub use manual_clock::ManualClock;
 pub use moment::Moment;
 pub use outcome::{IntoOutcome, Outcome};

@@ -124,6 +124,11 @@ impl Clock for ManualClock {
     fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
         self.timers.schedule_after(delay, f)
     }
+
+    fn downgrade(&self) -> Box<dyn Fn() -> Option<Self>> {
+        let (timers, advance) = (self.timers.weak(), Rc::clone(&self.advance));
+        Box::new(move || Some(Self { timers: timers()?, advance: Rc::clone(&advance) }))
+    }
 }
 
 impl fmt::Debug for ManualClock {

@@ -11,6 +11,20 @@ pub enum Outcome<T> {
     Wait(Deferred<T>),
 }
 
+impl<T: 'static> Outcome<T> {
+    /// Without the value, which is dropped, and without a Deferred that need not be waited for.
+    pub(crate) fn forget_value(self) -> Outcome<()> {
+        let result = match self {
+            Self::Done(result) => result,
+            Self::Wait(deferred) => match deferred.try_take() {
+                Ok(result) => result,
+                Err(pending) => return Outcome::Wait(pending.map(drop)),
+            },
+        };
+        Outcome::Done(result.map(drop))
+    }
+}
+
 /// What a callback may return: `()`, a `Result<U, Failure>` or a [`Deferred<U>`].
 ///
 /// - `()` continues on the callback side with `()`;

@@ -205,6 +205,12 @@ impl Timers {
         self.shared.clear();
     }
 
+    /// A way back to these timers that does not keep them.
+    pub(crate) fn weak(&self) -> impl Fn() -> Option<Self> + use<> {
+        let shared = Rc::downgrade(&self.shared);
+        move || shared.upgrade().map(|shared| Self { shared })
+    }
+
     /// Clears the timers and refuses all calls from now on.
     pub fn close(&self) {
         self.shared.closed.set(true);

@@ -2,10 +2,13 @@
 
 mod cancel;
 mod chain;
+mod cooperator;
 mod deep;
+mod defer_later;
 mod future;
 mod groups;
 mod locks;
+mod looping_call;
 mod newcomer;
 mod queue;
 mod support;

@@ -1,6 +1,6 @@
 //! What several test files need: a notebook, a catcher of log events, a thread with a small stack.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Once;
@@ -9,6 +9,7 @@ use std::thread;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use twistor_deferred::{Moment, Timers};
 
 /// A list that callbacks write to and tests read.
 #[derive(Clone, Default)]
@@ -122,4 +123,55 @@ impl Subscriber for Catcher {
 pub(crate) fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(256 * 1024).spawn(f).unwrap();
     thread.join().unwrap();
+}
+
+/// Timers that are driven as a reactor drives them: the time stands still for the callbacks of a turn, and passes meanwhile.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    pub(crate) timers: Timers,
+    millis: Rc<Cell<u64>>,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        let turns = Self { timers: Timers::new(), millis: Rc::default() };
+        let clock = Rc::clone(&turns.millis);
+        turns.timers.set_clock(Some(Rc::new(move || Moment::from_nanos(clock.get() * 1_000_000))));
+        turns
+    }
+
+    /// What the clock on the wall says.
+    pub(crate) fn millis(&self) -> u64 {
+        self.millis.get()
+    }
+
+    /// Time passes, whatever is going on.
+    pub(crate) fn pass(&self, millis: u64) {
+        self.millis.set(self.millis.get() + millis);
+    }
+
+    /// One turn, of which the first `busy` milliseconds are somebody else's.
+    pub(crate) fn turn(&self, busy: u64) {
+        self.timers.set_now(self.timers.now());
+        self.timers.freeze();
+        let pass = self.timers.begin_pass();
+        self.pass(busy);
+        while let Some(due) = self.timers.pop_due(&pass) {
+            due.run();
+        }
+        self.timers.thaw();
+    }
+
+    /// Turns, as they become due, until the clock says `millis`.
+    pub(crate) fn run_until(&self, millis: u64) {
+        while let Some(deadline) = self.timers.next_deadline() {
+            let due = (deadline.as_nanos() / 1_000_000).max(self.millis());
+            if due > millis {
+                break;
+            }
+            self.millis.set(due);
+            self.turn(0);
+        }
+        self.millis.set(self.millis().max(millis));
+    }
 }
