@@ -8,6 +8,9 @@
 //! - `connection`: a socket, a stack of [`Filter`]s, one front, one slot; `closing` is the table of how it ends;
 //! - `server` and `client`: ports and connectors.
 //!
+//! With the feature `futures-io`, `ByteStream` is a connection as `AsyncRead` and `AsyncWrite` for async code: from `ByteStream::connect`, from
+//! the factory `for_stream`, or from `Transport::switch_to_stream` in a callback.
+//!
 //! Absent on purpose: system calls and clocks. Everything goes through the kernel of `twistor-reactor`, so that all of it runs over a
 //! simulated one too.
 //!
@@ -65,6 +68,8 @@ mod tcp;
 
 mod client;
 mod server;
+#[cfg(feature = "futures-io")]
+mod stream;
 
 pub use self::address::{Address, Destination, Interface};
 pub use self::client::{Connector, ConnectorState, TcpClientOptions};
@@ -78,6 +83,8 @@ pub use self::flow::Flow;
 pub use self::producer::{Producer, ProducerKind};
 pub use self::protocol::Protocol;
 pub use self::server::{Drained, ListeningPort, PortState, TcpServerOptions};
+#[cfg(feature = "futures-io")]
+pub use self::stream::{ByteStream, ForStream, StreamProtocol, for_stream};
 pub use self::tcp::ReactorTcp;
 
 pub use twistor_reactor::kernel::{KeepAlive, SocketOption, SocketOptionKind};

@@ -59,6 +59,7 @@
 //! # Features
 //!
 //! - `mio` (default): the real kernel, epoll or kqueue. Without it the library makes no system call.
+//! - `futures-io`: connections as `AsyncRead` and `AsyncWrite`, for async code: `ByteStream` and `for_stream`, in the prelude too.
 //! - `sim`: [`twistor_sim`](https://docs.rs/twistor-sim), re-exported as `sim`.
 //!
 //! Unix only in this version. Panics of callbacks are contained, which needs `panic = "unwind"`, Rust's default.
@@ -85,6 +86,8 @@ pub mod prelude {
         ProducerKind, Protocol, ReactorTcp, Shared, TcpClientOptions, TcpServerOptions, Transport,
         for_protocol,
     };
+    #[cfg(feature = "futures-io")]
+    pub use twistor_net::{ByteStream, for_stream};
     pub use twistor_reactor::signals::{SIGINT, SIGTERM};
     pub use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
     pub use twistor_reactor::{

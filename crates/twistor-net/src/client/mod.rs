@@ -9,4 +9,6 @@ pub use self::connector::{Connector, ConnectorState};
 pub use self::options::TcpClientOptions;
 
 pub(crate) use self::connector::connect;
+#[cfg(feature = "futures-io")]
+pub(crate) use self::once::connect_once;
 pub(crate) use self::once::connect_protocol;

@@ -130,7 +130,7 @@ impl Conn {
     }
 
     /// Why the connection ended, or would.
-    fn close_reason(&self) -> CloseReason {
+    pub(super) fn close_reason(&self) -> CloseReason {
         self.reason.borrow().clone().unwrap_or(CloseReason::Done)
     }
 

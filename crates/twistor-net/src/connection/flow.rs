@@ -27,13 +27,13 @@ pub(super) enum Pressure {
 }
 
 impl Pressure {
-    const fn is_full(self) -> bool {
+    pub(super) const fn is_full(self) -> bool {
         matches!(self, Self::PausePending | Self::Paused)
     }
 }
 
 impl Conn {
-    fn marks(&self) -> (usize, usize) {
+    pub(super) fn marks(&self) -> (usize, usize) {
         let extras = self.extras.borrow();
         extras.as_ref().map_or((HIGH_WATER, LOW_WATER), |extras| (extras.limits.high, extras.limits.low))
     }

@@ -10,9 +10,12 @@
 //! - `stack`: the filters
 //! - `clocks`: the idle time-out and the deadline of a close
 //! - `linger`: sockets that outlive their connection
+//! - `awaited`: what the writer of a byte stream waits for (feature `futures-io`)
 //!
 //! No cell is borrowed while user code runs, but for the slot of the protocol that is being called.
 
+#[cfg(feature = "futures-io")]
+mod awaited;
 mod calling;
 mod clocks;
 mod ending;
@@ -29,6 +32,8 @@ mod writing;
 pub use self::handle::{Connection, RemoteConnection};
 pub use self::transport::Transport;
 
+#[cfg(feature = "futures-io")]
+pub(crate) use self::awaited::Awaited;
 pub(crate) use self::linger::Lingerers;
 pub(crate) use self::outbox::Outbox;
 
@@ -83,6 +88,9 @@ pub(crate) struct Conn {
     posts: Cell<u32>,
     /// What waits for the socket; `None` while that is nothing.
     outbox: RefCell<Option<Box<Outbox>>>,
+    /// What the writer of a byte stream waits for.
+    #[cfg(feature = "futures-io")]
+    awaited: Cell<Awaited>,
     /// What few connections need.
     extras: RefCell<Option<Box<Extras>>>,
     owner: RefCell<Option<Rc<dyn Owner>>>,
@@ -132,6 +140,8 @@ enum FlushPlan {
 /// The notifications that a connection queues for itself.
 const NOTE_END: Note = Note(0);
 const NOTE_FLOW: Note = Note(1);
+#[cfg(feature = "futures-io")]
+const NOTE_AWAITED: Note = Note(2);
 
 impl Conn {
     pub(crate) fn new(
@@ -162,6 +172,8 @@ impl Conn {
             again: Cell::new(false),
             posts: Cell::new(0),
             outbox: RefCell::new(None),
+            #[cfg(feature = "futures-io")]
+            awaited: Cell::default(),
             extras: RefCell::new(None),
             owner: RefCell::new(owner),
             span: RefCell::new(None),
@@ -290,6 +302,8 @@ impl Source for Conn {
         self.in_span(|| match note {
             NOTE_END => self.apply(Input::EndOfTurn),
             NOTE_FLOW => self.tell_flow(),
+            #[cfg(feature = "futures-io")]
+            NOTE_AWAITED => self.tell_awaited(),
             Note(other) => debug_assert!(false, "no such note: {other}"),
         });
     }

@@ -20,7 +20,7 @@ use crate::{Address, Flow, Producer, ProducerKind, Protocol};
 ///
 #[derive(Clone)]
 pub struct Transport {
-    conn: Rc<Conn>,
+    pub(super) conn: Rc<Conn>,
 }
 
 /// Writing.

@@ -163,6 +163,8 @@ impl Conn {
     fn drained(self: &Rc<Self>, before: usize) {
         let pending = self.pending();
         self.check_resume(before, pending);
+        #[cfg(feature = "futures-io")]
+        self.check_awaited();
         if pending > 0 {
             if self.state.get().waits_for_flush() {
                 self.limit_close();
