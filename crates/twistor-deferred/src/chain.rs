@@ -168,11 +168,19 @@ impl<T> Slot<T> {
     /// The Deferred that points here is dropped: nobody will add anything more.
     pub(crate) fn detach(&self, chain: &Rc<dyn Chain>) {
         match self.link.take() {
-            Link::Open | Link::Awaited(_) => match self.value.take() {
-                Some(result) => discard(result, Some(chain)),
-                None => self.link.set(Link::Detached),
-            },
+            Link::Open => self.detach_open(chain),
+            Link::Awaited(waker) => {
+                self.detach_open(chain);
+                drop_contained(waker);
+            }
             taken => self.link.set(taken),
+        }
+    }
+
+    fn detach_open(&self, chain: &Rc<dyn Chain>) {
+        match self.value.take() {
+            Some(result) => discard(result, Some(chain)),
+            None => self.link.set(Link::Detached),
         }
     }
 

@@ -11,7 +11,10 @@ use crate::contain::contain;
 use crate::{Canceller, Failure, IntoOutcome, Outcome, Panicked};
 
 mod add;
+mod cancel_on_drop;
 mod timeout;
+
+pub use cancel_on_drop::CancelOnDrop;
 
 /// A result that may not be here yet, and the end of the chain of callbacks it goes through.
 ///
@@ -44,7 +47,8 @@ mod timeout;
 /// Deferreds returned by Deferreds to any depth, run in constant stack.
 ///
 /// **Dropping a `Deferred` does not cancel the work.** It says that nobody will add anything more: the callbacks that
-/// were added still run. This is Twisted's rule, and unlike most futures. Call [`Deferred::cancel`] to stop the work.
+/// were added still run. This is Twisted's rule, and unlike most futures. Call [`Deferred::cancel`] to stop the work, or
+/// await [`Deferred::cancel_on_drop`].
 ///
 /// **A failure nobody handled is logged**, once, as an error with the text `unhandled failure in a Deferred`: when the
 /// Deferred that holds it is dropped, or when it arrives at the end of a chain whose Deferred was dropped earlier. The

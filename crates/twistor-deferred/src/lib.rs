@@ -14,7 +14,8 @@
 //! - [`Failure`], [`OrFail`], and the errors of this crate's own: [`Abandoned`], [`Cancelled`], [`Circular`],
 //!   [`Panicked`], [`TimedOut`].
 //! - [`contain()`], [`drop_contained`], [`panic_text`]: running the user's code without being taken down by it.
-//! - [`deferred()`], [`Promise`], [`Deferred`], [`Canceller`]; [`succeed`], [`fail`], [`maybe_deferred`].
+//! - [`deferred()`], [`Promise`], [`Deferred`], [`Canceller`], [`CancelOnDrop`]; [`succeed`], [`fail`],
+//!   [`maybe_deferred`].
 //! - [`IntoOutcome`], [`Outcome`]: what a callback may return.
 //! - [`set_debug`]: where Deferreds and failures come from, in the logs.
 //! - [`groups`]: several Deferreds made one. [`deferred_list`], [`gather_results`], [`first_result`],
@@ -112,7 +113,7 @@ pub use cooperator::{
 };
 pub use debug::{Place, is_debug, set_debug};
 pub use defer_later::{defer_later, sleep};
-pub use deferred::{Deferred, fail, maybe_deferred, succeed};
+pub use deferred::{CancelOnDrop, Deferred, fail, maybe_deferred, succeed};
 pub use delayed_call::{DelayedCall, TimerError};
 pub use failure::{
     Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, TimedOut, Trapped,

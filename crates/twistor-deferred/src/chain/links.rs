@@ -198,10 +198,12 @@ fn search_all(running: &Rc<dyn Chain>, inner: &Rc<dyn Chain>) -> bool {
 
 /// `chain` is suspended until `inner` has a result. If its node does not stay, it steps out of the row.
 pub(super) fn wait(chain: &Rc<dyn Chain>, inner: &Rc<dyn Chain>, node_stays: bool) {
-    let waiter = if node_stays { None } else { chain.links().waiter() };
-    let front = waiter.as_ref().unwrap_or(chain);
-    inner.links().waiter.set(Some(Rc::downgrade(front)));
-    front.links().waits_on.set(Some(Rc::clone(inner)));
+    // The waiter may be out of everybody's reach: then nobody is in front, and `chain` does not go on in its place.
+    let front = if node_stays { Some(Rc::clone(chain)) } else { chain.links().waiter() };
+    inner.links().waiter.set(front.as_ref().map(Rc::downgrade));
+    if let Some(front) = front {
+        front.links().waits_on.set(Some(Rc::clone(inner)));
+    }
     chain.links().waits_on.set(Some(Rc::clone(inner)));
 }
 

@@ -33,6 +33,21 @@ fn fail_01_any_error_travels_as_a_value() {
 }
 
 #[test]
+fn fail_01_a_question_mark_takes_any_error() {
+    fn of<E: Error + Send + Sync + 'static>(error: E) -> Result<(), Failure> {
+        Err(error)?
+    }
+    assert!(of(io::Error::from(io::ErrorKind::TimedOut)).unwrap_err().check::<io::Error>());
+    assert!(of(fmt::Error).unwrap_err().check::<fmt::Error>());
+    assert!(of(Cancelled).unwrap_err().is_cancelled());
+    let failure = read_error();
+    assert!(of(failure.clone().into_error()).unwrap_err().is_same(&failure));
+    // And a failure is taken as it is.
+    let passed_on = || -> Result<(), Failure> { Err(failure.clone())? };
+    assert!(passed_on().unwrap_err().is_same(&failure));
+}
+
+#[test]
 fn fail_01_a_failure_of_a_failure_is_that_failure() {
     let failure = read_error();
     assert!(Failure::new(failure.clone().into_error()).is_same(&failure));
@@ -80,6 +95,46 @@ fn fail_03_the_original_error_and_its_chain_come_out_again() {
     assert_eq!(local.source().unwrap().to_string(), "no such file");
     let inner = local.downcast_ref::<FailureError>().unwrap().failure();
     assert!(inner.check::<ReadError>());
+}
+
+#[test]
+fn fail_03_a_question_mark_makes_a_boxed_error_of_a_failure() {
+    fn shared(failure: Failure) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Err(failure)?
+    }
+    fn local(failure: Failure) -> Result<(), Box<dyn Error>> {
+        Err(failure)?
+    }
+    let failure = read_error();
+    let boxed = shared(failure.clone()).unwrap_err();
+    assert_eq!(boxed.source().unwrap().downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::NotFound);
+    assert!(Failure::from_boxed(boxed).is_same(&failure));
+    let boxed = local(failure.clone()).unwrap_err();
+    assert!(boxed.downcast_ref::<FailureError>().unwrap().failure().is_same(&failure));
+}
+
+#[test]
+fn fail_03_anyhow_takes_the_error_with_its_chain() {
+    fn fetch(failure: Failure) -> anyhow::Result<()> {
+        Err(failure.into_error())?
+    }
+    let failure = read_error();
+    let error = fetch(failure.clone()).unwrap_err();
+    assert_eq!(format!("{error:#}"), "cannot read poem.txt: no such file");
+    assert!(error.downcast_ref::<FailureError>().unwrap().failure().is_same(&failure));
+    assert_eq!(error.root_cause().to_string(), "no such file");
+}
+
+#[test]
+fn fail_04_the_alternate_form_shows_the_whole_chain() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("no poem today")]
+    struct NoPoem(#[source] FailureError);
+
+    let failure = Failure::new(NoPoem(read_error().into_error()));
+    assert_eq!(failure.to_string(), "no poem today");
+    assert_eq!(format!("{failure:#}"), "no poem today: cannot read poem.txt: no such file");
+    assert_eq!(failure.chain().count(), 3);
 }
 
 #[test]

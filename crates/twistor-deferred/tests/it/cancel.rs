@@ -205,6 +205,36 @@ fn def_15_the_canceller_of_an_inner_chain_does_not_reach_what_comes_after_it() {
     drop(answer);
 }
 
+#[test]
+fn def_15_nor_does_it_when_the_inner_chain_ended_in_a_wait() {
+    let (first_promise, first) = deferred::<i32>();
+    let (second_promise, second) = deferred::<i32>();
+    let (_third_promise, third) = deferred::<i32>();
+    let inner_canceller = first.canceller();
+    let inner = first.add_callback(move |_| second);
+    let answer = succeed(()).add_callback(move |()| inner).add_callback(move |_| third);
+    first_promise.callback(1);
+    assert!(inner_canceller.is_waiting());
+    second_promise.callback(2);
+    assert!(!inner_canceller.is_waiting() && answer.canceller().is_waiting());
+}
+
+#[test]
+fn def_15_nor_when_the_outer_chain_is_out_of_reach() {
+    let (first_promise, first) = deferred::<i32>();
+    let (second_promise, second) = deferred::<i32>();
+    let (third_promise, third) = deferred::<i32>();
+    let inner_canceller = first.canceller();
+    let inner = first.add_callback(move |_| second);
+    drop(succeed(()).add_callback(move |()| inner).add_callback(move |_| third));
+    first_promise.callback(1);
+    assert!(inner_canceller.is_waiting());
+    second_promise.callback(2);
+    assert!(!inner_canceller.is_waiting());
+    inner_canceller.cancel();
+    assert!(!third_promise.is_cancelled());
+}
+
 /// Rounds that each wait, then return the next round: a loop of callbacks.
 mod rounds {
     use super::*;

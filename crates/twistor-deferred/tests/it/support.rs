@@ -53,8 +53,13 @@ impl Errors {
         Self
     }
 
-    pub(crate) fn take(&self) -> Vec<String> {
+    /// What was logged on this thread since the last look.
+    pub(crate) fn taken() -> Vec<String> {
         LINES.replace(Some(Vec::new())).unwrap_or_default()
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        Self::taken()
     }
 
     #[track_caller]

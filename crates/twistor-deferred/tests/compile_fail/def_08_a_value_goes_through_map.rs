@@ -1,0 +1,3 @@
+fn main() {
+    let _sum = twistor_deferred::succeed(1).add_callback(|n| n + 1);
+}
