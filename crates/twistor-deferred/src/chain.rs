@@ -35,7 +35,7 @@ use std::task::Waker;
 
 use crate::contain::{contain, drop_contained, log_panic};
 use crate::debug::is_debug;
-use crate::{Circular, Deferred, Failure, Outcome, Panicked};
+use crate::{Cancelled, Circular, Deferred, Failure, Outcome, Panicked};
 
 mod abandon;
 mod links;
@@ -216,12 +216,12 @@ impl<T> Slot<T> {
 
 /// Drops a result that nobody will look at; a failure is reported.
 ///
-/// A failure that is `Cancelled` is not: only a cancel makes one, and whoever cancelled knows.
+/// A failure that is `Cancelled`, or has it as a source, is not: only a cancel makes one, and whoever cancelled knows.
 fn discard<T>(result: Result<T, Failure>, chain: Option<&Rc<dyn Chain>>) {
     match result {
         Ok(value) => drop_contained(value),
         Err(failure) => {
-            if !failure.is_cancelled() {
+            if failure.find::<Cancelled>().is_none() {
                 report(&failure, chain);
             }
             drop_contained(failure);

@@ -52,8 +52,8 @@ pub use cancel_on_drop::CancelOnDrop;
 ///
 /// **A failure nobody handled is logged**, once, as an error with the text `unhandled failure in a Deferred`: when the
 /// Deferred that holds it is dropped, or when it arrives at the end of a chain whose Deferred was dropped earlier. The
-/// one exception is [`Cancelled`](crate::Cancelled), which whoever cancelled expects. In [debug mode](crate::set_debug)
-/// the line says where the Deferred was made and where it was fired.
+/// one exception is [`Cancelled`](crate::Cancelled), or an error with that as a source, which whoever cancelled expects.
+/// In [debug mode](crate::set_debug) the line says where the Deferred was made and where it was fired.
 ///
 /// A `Deferred` is a future too, with its result as output. Polled after that, it panics, as most futures do.
 ///

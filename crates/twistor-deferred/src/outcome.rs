@@ -25,17 +25,20 @@ impl<T: 'static> Outcome<T> {
     }
 }
 
-/// What a callback may return: `()`, a `Result<U, Failure>` or a [`Deferred<U>`].
+/// What a callback, or a task, may return: `()`, a `Result<U, Failure>` or a [`Deferred<U>`].
 ///
 /// - `()` continues on the callback side with `()`;
 /// - `Ok(value)` continues on the callback side, `Err(failure)` on the errback side;
-/// - a Deferred suspends the chain until it has a result, and takes that result out of it.
+/// - a Deferred suspends the chain until it has a result, and takes that result out of it;
+/// - an [`Outcome`] is either, for a callback that knows only when it is called.
+///
+/// What never returns (`!`) is fine too. There is nothing to implement this for beyond that.
 ///
 /// A plain value is none of these: add such a callback with [`Deferred::map`]. The error type is [`Failure`] and
 /// nothing more general, since otherwise `|x| Ok(x + 1)` would not say what its error is; `?` converts.
 #[diagnostic::on_unimplemented(
-    message = "a callback cannot return `{Self}`",
-    label = "a callback returns `()`, `Result<_, Failure>` or `Deferred<_>`",
+    message = "a callback or task cannot return `{Self}`",
+    label = "a callback or task returns `()`, `Result<_, Failure>` or `Deferred<_>`",
     note = "use `map` for a callback that returns a plain value, or wrap the value in `Ok`",
     note = "a boxed error becomes a `Failure` with `.or_fail()`"
 )]
@@ -71,5 +74,37 @@ impl<T: 'static> IntoOutcome for Deferred<T> {
     #[inline]
     fn into_outcome(self) -> Outcome<T> {
         Outcome::Wait(self)
+    }
+}
+
+/// For a callback that has the value at one time and a Deferred at another.
+impl<T: 'static> IntoOutcome for Outcome<T> {
+    type Value = T;
+
+    #[inline]
+    fn into_outcome(self) -> Self {
+        self
+    }
+}
+
+/// What never returns: a callback that only panics, an `async` block that loops for ever.
+impl IntoOutcome for never::Never {
+    type Value = ();
+
+    fn into_outcome(self) -> Outcome<()> {
+        self
+    }
+}
+
+mod never {
+    /// The type `!`, by the one way that stable Rust has of naming it.
+    pub(super) type Never = <fn() -> ! as Returns>::Output;
+
+    pub trait Returns {
+        type Output;
+    }
+
+    impl<R> Returns for fn() -> R {
+        type Output = R;
     }
 }

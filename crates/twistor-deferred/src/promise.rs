@@ -149,6 +149,35 @@ impl<T> Promise<T> {
             root.links().set_canceller(Box::new(canceller));
         }
     }
+
+    /// As [`on_cancel`](Self::on_cancel), beside the canceller there is, which stays and is called after this one: for those who pass on a promise
+    /// that somebody else has armed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{cell::RefCell, rc::Rc};
+    /// use twistor_deferred::deferred;
+    ///
+    /// let said: Rc<RefCell<Vec<&str>>> = Rc::default();
+    /// let (maker, keeper) = (Rc::clone(&said), Rc::clone(&said));
+    /// let (promise, answer) = deferred::<u8>();
+    /// promise.on_cancel(move || maker.borrow_mut().push("the work is stopped"));
+    /// promise.add_canceller(move || keeper.borrow_mut().push("noted"));
+    /// answer.cancel();
+    /// assert_eq!(*said.borrow(), ["noted", "the work is stopped"]);
+    /// ```
+    pub fn add_canceller(&self, canceller: impl FnOnce() + 'static) {
+        match self.root.as_ref().and_then(|root| root.links().take_canceller()) {
+            Some(there_is) => self.on_cancel(move || {
+                if let Err(text) = contain(canceller) {
+                    log_panic("cancelling a Deferred", &text);
+                }
+                there_is();
+            }),
+            None => self.on_cancel(canceller),
+        }
+    }
 }
 
 /// Fails the Deferred with [`Abandoned`](crate::Abandoned), unless the promise was fired or cancelled.

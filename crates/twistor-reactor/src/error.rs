@@ -1,8 +1,11 @@
 //! The ways in which calling the reactor can be wrong, split by what the caller should do about it.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 
 use thiserror::Error;
+use twistor_deferred::Cancelled;
 
 /// Why [`Reactor::run`](crate::Reactor::run) or [`iterate`](crate::Reactor::iterate) did not do its work.
 #[derive(Debug, Error)]
@@ -22,9 +25,23 @@ pub enum RunError {
 pub struct NotRunning;
 
 /// The reactor was dropped: what was asked of it cannot happen any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the reactor was dropped")]
+///
+/// Its source is [`Cancelled`], since that is what became of it: so a failure that nobody hears, of a task in the background say, is not logged when
+/// a program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReactorGone;
+
+impl fmt::Display for ReactorGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reactor was dropped")
+    }
+}
+
+impl Error for ReactorGone {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&Cancelled)
+    }
+}
 
 /// Why an object that the reactor owns could not be lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -75,6 +75,8 @@ impl ReactorHandle {
             timers_pending: self.inner.timers.len(),
             thread_calls: counters.thread_calls.get(),
             notifications: counters.notifications.get(),
+            tasks: self.inner.tasks.len(),
+            polls: counters.polls.get(),
             sources: self.inner.sources.len(),
             connections: counters.connections.get(),
             bytes_gathered: counters.bytes_gathered.get(),

@@ -14,8 +14,10 @@ use crate::remote::Remote;
 use crate::signals::SignalTable;
 use crate::sources::{Note, Source, Sources};
 use crate::stats::Counters;
+use crate::tasks::{TaskId, Tasks};
 use crate::threads::ThreadTable;
 use crate::triggers::Triggers;
+use crate::waiting::WaitingPromises;
 use crate::watch::WatchObject;
 use crate::{Limits, ReactorHandle};
 
@@ -33,6 +35,9 @@ pub(crate) struct Inner {
     pub(crate) remote: Remote,
     pub(crate) triggers: Triggers,
     pub(crate) threads: ThreadTable,
+    /// Promises of results that are made elsewhere.
+    pub(crate) waiting: WaitingPromises,
+    pub(crate) tasks: Tasks,
     pub(crate) signals: SignalTable,
     /// Descriptors of the user's that are registered, so that there is one registration each.
     pub(crate) descriptors: RefCell<BTreeMap<RawFd, Rc<dyn WatchObject>>>,
@@ -104,16 +109,22 @@ impl Stage {
         !matches!(self, Self::During | Self::Jobs | Self::Stopped | Self::Ending | Self::Leaving | Self::Gone)
     }
 
+    /// Whether tasks are polled: not once the reactor has come to its end.
+    pub(crate) const fn polls_tasks(self) -> bool {
+        !matches!(self, Self::Stopped | Self::Leaving | Self::Gone)
+    }
+
     /// What `is_running` answers: not before startup, not during or after shutdown (CORE-06).
     pub(crate) const fn is_running(self) -> bool {
         matches!(self, Self::Running | Self::StopRequested | Self::Before)
     }
 }
 
-/// One queued call: of a closure, or of a source that knows what its note means.
+/// One queued call: of a closure, of a source that knows what its note means, or of a task for the first time.
 pub(crate) enum Notice {
     Call(Box<dyn FnOnce(&ReactorHandle)>),
     Source(Rc<dyn Source>, Note),
+    Poll(TaskId),
 }
 
 impl Inner {
@@ -140,6 +151,7 @@ impl Inner {
             || !self.again.borrow().is_empty()
             || self.remote.has_calls()
             || self.threads.has_early()
+            || (self.tasks.has_woken() && self.stage.get().polls_tasks())
             || match self.stage.get() {
                 Stage::Starting | Stage::StartingToStop | Stage::Before => self.triggers.waits() == 0,
                 Stage::StopRequested => true,

@@ -5,8 +5,9 @@
 //! - [`kernel`]: what the library asks of the operating system, as traits; with the feature `mio` (default) the real one.
 //! - the [`Reactor`], whose `turn` is the list of its phases, and the [`ReactorHandle`] that everybody else holds.
 //! - [`sources`]: what can become ready, for transports written over the reactor.
+//! - [`ReactorHandle::spawn`]: futures as tasks; [`ReactorHandle::sleep`], and the reactor as a [`Clock`].
 //! - the FD set for descriptors of your own ([`Descriptor`], [`Watch`]), jobs on threads, [`triggers`], [`signals`], and the [`Remote`]
-//!   for other threads.
+//!   for other threads, which a promise is taken to by [`IntoRemote`].
 //! - [`CloseReason`] and [`error`]: how things end and go wrong.
 //!
 //! Absent on purpose: sockets, protocols (`twistor-net`), and, without the feature `mio`, any system call.
@@ -24,8 +25,12 @@ mod limits;
 mod reactor;
 mod reason;
 mod remote;
+mod remote_promise;
 mod stats;
+mod tasks;
 mod threads;
+mod time;
+mod waiting;
 mod watch;
 
 pub use self::error::{LendError, NotRunning, ReactorGone, RunError};
@@ -34,11 +39,13 @@ pub use self::limits::Limits;
 pub use self::reactor::{Reactor, ReactorBuilder};
 pub use self::reason::CloseReason;
 pub use self::remote::Remote;
+pub use self::remote_promise::{IntoRemote, RemotePromise};
 pub use self::signals::SignalHandler;
 pub use self::stats::Stats;
+pub use self::tasks::{CatchCancel, TaskHandle};
 pub use self::threads::JobHandle;
 pub use self::triggers::{Phase, Trigger};
 pub use self::watch::{AnyWatch, Descriptor, Watch, WatchError};
 
 pub use bytes::Bytes;
-pub use twistor_deferred::{DelayedCall, Moment};
+pub use twistor_deferred::{Clock, DelayedCall, Moment};

@@ -15,27 +15,30 @@ use crate::kernel::{Kernel, Readiness};
 use crate::signals::SignalTable;
 use crate::sources::{SourceHost, SourceKind, Sources};
 use crate::stats::{Counters, count};
+use crate::tasks::Tasks;
 use crate::threads::ThreadTable;
 use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};
+use crate::waiting::WaitingPromises;
 use crate::{CloseReason, Limits, ReactorHandle, Remote};
 
 /// The loop: one thread, one callback at a time.
 ///
 /// The reactor owns everything that was made with it, and is not `Clone`; hand out its [`handle`](Self::handle), to which it derefs.
 /// Dropping it tears everything down in a fixed order: listeners, connections and watched descriptors (each told
-/// [`CloseReason::ReactorGone`]), timers, queues.
+/// [`CloseReason::ReactorGone`]), tasks, timers, queues.
 ///
 /// # A turn
 ///
 /// [`run`](Self::run) repeats a turn of these phases; what a phase adds to itself waits for the next turn.
 ///
 /// 1. read the clock; calls from other threads, those queued so far
-/// 2. timers that are due
-/// 3. shutdown, if it was asked for (and the rest of a startup that had to wait)
-/// 4. notifications, until none is left or the budget is spent
-/// 5. flush of everything that was gathered
-/// 6. wait for events: not at all if anything is still queued, else until the next timer; then read the clock again
-/// 7. dispatch of what is ready, and of what still had something to do last turn
+/// 2. tasks that were woken
+/// 3. timers that are due
+/// 4. shutdown, if it was asked for (and the rest of a startup that had to wait)
+/// 5. notifications, until none is left or the budget is spent; first polls of tasks are among them
+/// 6. flush of everything that was gathered
+/// 7. wait for events: not at all if anything is still queued, else until the next timer; then read the clock again
+/// 8. dispatch of what is ready, and of what still had something to do last turn
 ///
 /// # Panics of callbacks
 ///
@@ -111,8 +114,10 @@ impl ReactorBuilder {
         if let Ok(jobs) = kernel.jobs() {
             jobs.resize(0, self.limits.threads);
         }
+        let remote = Remote::new(&*kernel);
         let inner = Inner {
-            remote: Remote::new(&*kernel),
+            tasks: Tasks::new(&remote),
+            remote,
             kernel: RefCell::new(Some(Rc::clone(&kernel))),
             stage: Cell::new(Stage::Fresh),
             timers,
@@ -122,6 +127,7 @@ impl ReactorBuilder {
             again: RefCell::new(Vec::new()),
             triggers: Triggers::default(),
             threads: ThreadTable::new(),
+            waiting: WaitingPromises::default(),
             signals: SignalTable::default(),
             descriptors: RefCell::new(BTreeMap::new()),
             scratch: Cell::new(None),
@@ -245,16 +251,20 @@ impl Reactor {
     }
 
     fn turn(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
-        count(&self.handle.inner.counters.turns, 1);
-        self.handle.inner.timers.freeze();
+        let inner = Rc::clone(&self.handle.inner);
+        count(&inner.counters.turns, 1);
+        inner.timers.freeze();
+        inner.tasks.attend(true);
         let turned = self.run_phases(longest);
-        self.handle.inner.timers.thaw();
+        inner.tasks.attend(false);
+        inner.timers.thaw();
         turned
     }
 
     fn run_phases(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         self.read_clock();
         self.run_thread_calls();
+        self.run_woken_tasks();
         self.run_timers();
         self.advance_startup();
         self.advance_shutdown();
@@ -279,7 +289,12 @@ impl Reactor {
         }
     }
 
-    /// Phase 2. The timers that are due by now: what they schedule waits for the next turn.
+    /// Phase 2. The tasks that are woken by now: one that is woken meanwhile waits for the next turn.
+    fn run_woken_tasks(&self) {
+        self.handle.inner.tasks.poll_woken(&self.handle);
+    }
+
+    /// Phase 3. The timers that are due by now: what they schedule waits for the next turn.
     fn run_timers(&self) {
         let inner = &self.handle.inner;
         let pass = inner.timers.begin_pass();
@@ -305,7 +320,7 @@ impl Reactor {
         inner.triggers.fire_phase(&self.handle, Phase::After, STARTUP);
     }
 
-    /// Phase 3. Shutdown is a walk through its stages, each as soon as what it waits for is there.
+    /// Phase 4. Shutdown is a walk through its stages, each as soon as what it waits for is there.
     fn advance_shutdown(&self) {
         let inner = &self.handle.inner;
         if inner.stage.get() == Stage::StopRequested {
@@ -393,7 +408,7 @@ impl Reactor {
         }
     }
 
-    /// Phase 4. What a notification queues runs here too, as far as the budget goes.
+    /// Phase 5. What a notification queues runs here too, as far as the budget goes.
     fn run_notifications(&self) {
         let inner = &self.handle.inner;
         for _ in 0..inner.limits.notifications_per_turn {
@@ -404,11 +419,12 @@ impl Reactor {
                     let _ = self.handle.guard("a notification", || f(&self.handle));
                 }
                 Notice::Source(source, note) => source.notified(&self.handle, note),
+                Notice::Poll(task) => inner.tasks.poll(task, &self.handle),
             }
         }
     }
 
-    /// Phase 5. Filters may gather for others while they are flushed: a few rounds, so that nothing gathered survives a sleep.
+    /// Phase 6. Filters may gather for others while they are flushed: a few rounds, so that nothing gathered survives a sleep.
     fn flush_gathered(&self) {
         /// The rounds after which what is gathered still waits for the next turn (which then does not sleep).
         const ROUNDS: usize = 4;
@@ -423,9 +439,10 @@ impl Reactor {
         }
     }
 
-    /// Phase 6.
+    /// Phase 7. Whoever wakes a task from here on wakes the loop.
     fn wait(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         let inner = &self.handle.inner;
+        inner.tasks.attend(false);
         let ends = matches!(inner.stage.get(), Stage::Stopped | Stage::Crashing | Stage::Ending);
         let timeout = if ends || inner.has_work() {
             Some(Duration::ZERO)
@@ -438,12 +455,13 @@ impl Reactor {
         };
         self.ready.clear();
         self.kernel.wait(timeout, &mut self.ready).map_err(RunError::Wait)?;
+        inner.tasks.attend(true);
         inner.timers.set_now(self.kernel.now());
         count(&inner.counters.events, self.ready.len() as u64);
         Ok(())
     }
 
-    /// Phase 7. A callback may remove any source: what is gone, or another by now, is passed over.
+    /// Phase 8. A callback may remove any source: what is gone, or another by now, is passed over.
     fn dispatch(&self) {
         let inner = &self.handle.inner;
         let again = std::mem::take(&mut *inner.again.borrow_mut());
@@ -506,13 +524,14 @@ impl Drop for Reactor {
         let sources = inner.sources.take_all();
         inner.counters.connections.set(0);
         drop_all(sources);
+        inner.tasks.close();
         inner.timers.close();
         inner.timers.set_clock(None);
         let descriptors = std::mem::take(&mut *inner.descriptors.borrow_mut());
         drop_all(descriptors.into_values());
         drop_all(inner.remote.close());
         inner.triggers.clear();
-        drop_all(inner.threads.take_waiting());
+        inner.waiting.close();
         let flushes = std::mem::take(&mut *inner.flushes.borrow_mut());
         drop_all(flushes);
         let notices = std::mem::take(&mut *inner.notices.borrow_mut());

@@ -18,6 +18,10 @@ pub struct Stats {
     pub thread_calls: u64,
     /// Notifications that were delivered.
     pub notifications: u64,
+    /// Tasks that were spawned and have not ended.
+    pub tasks: usize,
+    /// Polls of tasks.
+    pub polls: u64,
     /// Everything registered now: listeners, connections, watched descriptors, signals, lookups.
     pub sources: usize,
     /// Connections that exist now, attempts included.
@@ -36,6 +40,7 @@ pub(crate) struct Counters {
     pub(crate) timers_fired: Cell<u64>,
     pub(crate) thread_calls: Cell<u64>,
     pub(crate) notifications: Cell<u64>,
+    pub(crate) polls: Cell<u64>,
     pub(crate) connections: Cell<usize>,
     pub(crate) bytes_gathered: Cell<u64>,
     pub(crate) bytes_received: Cell<u64>,

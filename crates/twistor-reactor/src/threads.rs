@@ -1,25 +1,22 @@
 //! Work on threads: jobs out, results back through the thread calls.
 
-use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use slab::Slab;
 use tracing::error;
-use twistor_deferred::{Deferred, Failure, Panicked, Promise, contain, deferred};
+use twistor_deferred::{Deferred, Failure, Panicked, contain, deferred};
 
 use crate::kernel::Job;
+use crate::waiting::AtTheEnd;
 use crate::{ReactorHandle, Remote};
 
 /// The reactor's side of the thread pool.
 pub(crate) struct ThreadTable {
     /// Jobs of before the start.
     early: RefCell<Early>,
-    /// Promises of results that are on their way, each a `Promise<T>`.
-    waiting: RefCell<Slab<Box<dyn Any>>>,
     /// Jobs handed to the kernel that have not ended.
     outstanding: Arc<AtomicUsize>,
 }
@@ -34,11 +31,7 @@ enum Early {
 
 impl ThreadTable {
     pub(crate) fn new() -> Self {
-        Self {
-            early: RefCell::new(Early::Waiting(Vec::new())),
-            waiting: RefCell::new(Slab::new()),
-            outstanding: Arc::new(AtomicUsize::new(0)),
-        }
+        Self { early: RefCell::new(Early::Waiting(Vec::new())), outstanding: Arc::new(AtomicUsize::new(0)) }
     }
 
     pub(crate) fn outstanding(&self) -> usize {
@@ -71,10 +64,6 @@ impl ThreadTable {
 
     fn is_closed(&self) -> bool {
         matches!(*self.early.borrow(), Early::Closed)
-    }
-
-    pub(crate) fn take_waiting(&self) -> Vec<Box<dyn Any>> {
-        self.waiting.borrow_mut().drain().collect()
     }
 
     fn submit(&self, reactor: &ReactorHandle, job: Job) {
@@ -250,7 +239,7 @@ impl ReactorHandle {
         promise.on_cancel(move || {
             job.get().map(JobHandle::cancel);
         });
-        let key = self.inner.threads.waiting.borrow_mut().insert(Box::new(promise));
+        let key = self.inner.waiting.insert(promise, AtTheEnd::Abandon);
         let report = Report { remote: self.remote(), key, result: None };
         let handle = self.submit_job(move || {
             let mut report = report; // Whole, so that a job that is dropped unrun reports too.
@@ -276,15 +265,6 @@ impl ReactorHandle {
         self.inner.threads.submit(self, Box::new(move || task.run()));
         handle
     }
-
-    fn finish_job<T: 'static>(&self, key: usize, result: Option<Result<T, Failure>>) {
-        let waiting = self.inner.threads.waiting.borrow_mut().try_remove(key);
-        let Some(Ok(promise)) = waiting.map(|boxed| boxed.downcast::<Promise<T>>()) else { return };
-        match result {
-            Some(result) => promise.fire(result),
-            None => drop(promise),
-        }
-    }
 }
 
 fn run_job<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -302,6 +282,6 @@ impl<T: Send + 'static> Drop for Report<T> {
     fn drop(&mut self) {
         let (key, result) = (self.key, self.result.take());
         // A reactor that is gone has dropped the promise itself.
-        let _ = self.remote.call_from_thread(move |reactor| reactor.finish_job(key, result));
+        let _ = self.remote.call_from_thread(move |reactor| reactor.inner.waiting.fire(key, result));
     }
 }

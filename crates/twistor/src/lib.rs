@@ -50,6 +50,7 @@
 //!
 //! # Where things are
 //!
+//! - [`react`](react()): from `main` to the exit code, for a program that is one Deferred.
 //! - [`prelude`]: everything a program usually needs.
 //! - [`deferred`]: results that arrive later, and their chains of callbacks.
 //! - [`reactor`]: the loop, timers, threads, signals, descriptors of your own, and the kernel below.
@@ -64,12 +65,17 @@
 //!
 //! Unix only in this version. Panics of callbacks are contained, which needs `panic = "unwind"`, Rust's default.
 
+mod react;
+
 pub use twistor_deferred as deferred;
 pub use twistor_net as net;
 pub use twistor_reactor as reactor;
 #[cfg(feature = "sim")]
 pub use twistor_sim as sim;
 
+#[cfg(feature = "mio")]
+pub use self::react::react;
+pub use self::react::react_with;
 pub use twistor_deferred::{Deferred, Failure, Promise};
 pub use twistor_net::{Connector, Factory, ListeningPort, Protocol, ReactorTcp, Transport};
 pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
@@ -77,8 +83,8 @@ pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
 /// Everything a program usually needs: `use twistor::prelude::*;`.
 pub mod prelude {
     pub use twistor_deferred::{
-        Abandoned, Cancelled, Canceller, Deferred, DelayedCall, Failure, IntoOutcome, Moment, OrFail,
-        Promise, deferred, fail, maybe_deferred, succeed,
+        Abandoned, Cancelled, Canceller, Clock, Deferred, DelayedCall, Failure, IntoOutcome, ManualClock,
+        Moment, OrFail, Promise, TimedOut, deferred, fail, maybe_deferred, succeed,
     };
     pub use twistor_net::{
         Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector,
@@ -91,7 +97,8 @@ pub mod prelude {
     pub use twistor_reactor::signals::{SIGINT, SIGTERM};
     pub use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
     pub use twistor_reactor::{
-        AnyWatch, CloseReason, Descriptor, LendError, Phase, Reactor, ReactorHandle, Remote, RunError, Watch,
+        AnyWatch, CloseReason, Descriptor, IntoRemote, LendError, Phase, Reactor, ReactorHandle, Remote,
+        RemotePromise, RunError, TaskHandle, Watch,
     };
 }
 

@@ -122,6 +122,10 @@ impl Links {
         }
     }
 
+    pub(crate) fn take_canceller(&self) -> Option<CancelFn> {
+        self.canceller.take()
+    }
+
     fn waits_on(&self) -> Option<Rc<dyn Chain>> {
         let chain = self.waits_on.take();
         self.waits_on.set(chain.clone());

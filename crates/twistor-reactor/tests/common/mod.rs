@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each file of tests uses its own part")]
 
+mod gate;
 mod log;
 mod probe;
 mod world;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use twistor_reactor::{AnyWatch, Descriptor, Reactor, ReactorHandle, Watch};
 
+pub(crate) use gate::Gate;
 pub(crate) use log::Log;
 pub(crate) use probe::{Probe, TestSource};
 pub(crate) use world::{World, reactor, reactor_with};

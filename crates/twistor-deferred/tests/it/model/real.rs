@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use twistor_deferred::{
-    CancelOnDrop, Cancelled, Deferred, Failure, IntoOutcome, Outcome, Promise, deferred, fail, succeed,
+    CancelOnDrop, Cancelled, Deferred, Failure, Outcome, Promise, deferred, fail, succeed,
 };
 
 use super::program::{Canceller, Code, Ending, Give, Kind, Machine, Owns, Stage, Step, Table};
@@ -99,23 +99,6 @@ struct Bell {
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         note(&self.journal, self.text.clone());
-    }
-}
-
-/// What a closure of a stage returns.
-enum Returned {
-    Now(Result<Value, Failure>),
-    Later(Deferred<Value>),
-}
-
-impl IntoOutcome for Returned {
-    type Value = Value;
-
-    fn into_outcome(self) -> Outcome<Value> {
-        match self {
-            Self::Now(result) => Outcome::Done(result),
-            Self::Later(deferred) => Outcome::Wait(deferred),
-        }
     }
 }
 
@@ -212,11 +195,11 @@ impl World {
                 )
             }
             Kind::Map => before.map(move |value| match call(closure, code, Ok(value)) {
-                Returned::Now(Ok(value)) => value,
+                Outcome::Done(Ok(value)) => value,
                 _ => unreachable!("the program says so"),
             }),
             Kind::MapFailure => before.map_failure(move |failure| match call(closure, code, Err(failure)) {
-                Returned::Now(Err(failure)) => failure,
+                Outcome::Done(Err(failure)) => failure,
                 _ => unreachable!("the program says so"),
             }),
             Kind::Inspect => before.inspect_failure(move |failure| {
@@ -384,7 +367,7 @@ fn fire(promise: Promise<Value>, result: Result<Value, Failure>) {
 }
 
 /// The code of a stage. `closure` is dropped at its end, or while it panics.
-fn call(mut closure: Closure, code: Code, input: Result<Value, Failure>) -> Returned {
+fn call(mut closure: Closure, code: Code, input: Result<Value, Failure>) -> Outcome<Value> {
     let world = Rc::clone(&closure.world);
     world.note(format!("{} hears {}", closure.name, text(&input)));
     closure.put_owned();
@@ -397,13 +380,13 @@ fn call(mut closure: Closure, code: Code, input: Result<Value, Failure>) -> Retu
     };
     world.steps(code.steps);
     match (code.ending, passed_on) {
-        (_, Some(input)) => Returned::Now(input),
-        (Ending::Give(give), _) => Returned::Now(world.give(give)),
+        (_, Some(input)) => Outcome::Done(input),
+        (Ending::Give(give), _) => Outcome::Done(world.give(give)),
         (Ending::Return(number), _) => {
             let picked = world.deferreds.borrow_mut().pick(number);
             match picked {
-                Some((_, inner)) => Returned::Later(inner),
-                None => Returned::Now(Ok(world.value(Vec::new()))),
+                Some((_, inner)) => Outcome::Wait(inner),
+                None => Outcome::Done(Ok(world.value(Vec::new()))),
             }
         }
         (Ending::Panic | Ending::PassOn, _) => resume_unwind(Box::new(format!("{} panics", closure.name))),
