@@ -38,10 +38,13 @@ use crate::debug::is_debug;
 use crate::{Cancelled, Circular, Deferred, Failure, Outcome, Panicked};
 
 mod abandon;
+mod forsake;
 mod links;
 mod root;
 mod tail;
 
+pub(crate) use forsake::abandoned_await;
+pub use forsake::drop_cancelling;
 pub(crate) use links::{Chain, Phase, cancel, where_it_waits};
 pub(crate) use root::{FireOnce, Root};
 pub(crate) use tail::Tail;
@@ -62,6 +65,15 @@ pub(crate) enum Link<T> {
     Detached,
     #[default]
     Done,
+}
+
+/// Who let go of a node by dropping its Deferred.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detached {
+    /// Nobody who waited for it.
+    Plainly,
+    /// A task that was waiting for the value, which is not here.
+    FromTask,
 }
 
 /// A node whose value may have come: one step of the loop.
@@ -166,21 +178,35 @@ impl<T> Slot<T> {
     }
 
     /// The Deferred that points here is dropped: nobody will add anything more.
-    pub(crate) fn detach(&self, chain: &Rc<dyn Chain>) {
+    pub(crate) fn detach(&self, chain: &Rc<dyn Chain>) -> Detached {
         match self.link.take() {
-            Link::Open => self.detach_open(chain),
-            Link::Awaited(waker) => {
+            Link::Open => {
                 self.detach_open(chain);
-                drop_contained(waker);
+                Detached::Plainly
             }
-            taken => self.link.set(taken),
+            Link::Awaited(waker) => {
+                let waits = self.detach_open(chain);
+                drop_contained(waker);
+                if waits { Detached::FromTask } else { Detached::Plainly }
+            }
+            taken => {
+                self.link.set(taken);
+                Detached::Plainly
+            }
         }
     }
 
-    fn detach_open(&self, chain: &Rc<dyn Chain>) {
+    /// Whether the value is still to come.
+    fn detach_open(&self, chain: &Rc<dyn Chain>) -> bool {
         match self.value.take() {
-            Some(result) => discard(result, Some(chain)),
-            None => self.link.set(Link::Detached),
+            Some(result) => {
+                discard(result, Some(chain));
+                false
+            }
+            None => {
+                self.link.set(Link::Detached);
+                true
+            }
         }
     }
 

@@ -73,8 +73,8 @@
 //!
 //! # What is absent
 //!
-//! No I/O, no threads, no clock, no randomness, no executor. Nothing here is `Send` but [`Failure`] and plain data. The
-//! one thread-local is the queue of promises that are dropped while others are; it is empty between calls.
+//! No I/O, no threads, no clock, no randomness, no executor. Nothing here is `Send` but [`Failure`] and plain data. Thread-locals are the
+//! queues by which dropping and cancelling do without recursion; they are empty between calls.
 #![doc(test(attr(deny(warnings))))]
 
 mod moment;
@@ -106,6 +106,7 @@ mod queue;
 mod semaphore;
 
 pub use canceller::Canceller;
+pub use chain::drop_cancelling;
 pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
 pub use cooperator::{

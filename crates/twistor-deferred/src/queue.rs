@@ -27,8 +27,9 @@ use crate::{Deferred, fail, succeed};
 /// # What costs a value
 ///
 /// **Dropping the Deferred of a `get` that waits is not cancelling it**, as with all Deferreds: its turn comes, and the
-/// value it is given is dropped. That is so for a task that is dropped in the middle of `queue.get().await` too. Keep
-/// the [`canceller`](Deferred::canceller) and cancel what is not wanted any more.
+/// value it is given is dropped. That is so for one that loses a `select!` too: let it be
+/// [`cancel_on_drop`](Deferred::cancel_on_drop). A task of `reactor.spawn` that is cancelled in the middle of
+/// `queue.get().await` takes the `get` along, and costs nothing.
 ///
 /// # What keeps a queue
 ///

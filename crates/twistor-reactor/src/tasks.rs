@@ -130,9 +130,9 @@ impl ReactorHandle {
     /// [`Panicked`](twistor_deferred::Panicked); so is one of the future's destructor.
     ///
     /// **Dropping the Deferred does not stop the task.** Cancelling it does: the future is dropped where it stands, before it was polled even,
+    /// every Deferred it was waiting for is cancelled too (so a sleep leaves no timer behind, and a connect gives up),
     /// and the Deferred fails with [`Cancelled`](twistor_deferred::Cancelled). A task that cancels itself is dropped when the present poll has
-    /// returned. A Deferred that the task was waiting for is dropped with the future, and by the rule of Deferreds what that stands for goes
-    /// on; see [`spawn_with`](Self::spawn_with) for a task to which a cancel is to be more than its end.
+    /// returned. See [`spawn_with`](Self::spawn_with) for a task to which a cancel is to be more than its end.
     ///
     /// A task that is not done when the reactor goes is dropped, and fails with [`ReactorGone`]; so does one that is spawned later, unpolled.
     /// Tasks are polled as long as the reactor makes turns, during shutdown too, and not after it has stopped.

@@ -65,17 +65,6 @@ fn def_28_a_cancelled_task_is_dropped_at_its_await_at_once() {
 }
 
 #[test]
-fn def_28_what_a_dropped_task_waited_for_goes_on() {
-    let (mut reactor, _world) = started();
-    let (promise, awaited) = deferred::<()>();
-    let task = reactor.spawn(awaited);
-    turns(&mut reactor, 1);
-    task.cancel();
-    assert!(!promise.is_cancelled(), "dropping a Deferred cancels nothing");
-    is_cancelled(task);
-}
-
-#[test]
 fn def_28_a_task_that_cancels_itself_is_dropped_when_its_poll_has_returned() {
     let log = Log::catch();
     type Last = fn() -> Poll<Result<(), Failure>>;
@@ -217,4 +206,95 @@ fn def_28_a_time_limit_cancels_a_task() {
     clock.advance(ms(5));
     assert!(task.try_take().unwrap().unwrap_err().is_timed_out());
     assert_eq!(reactor.stats().tasks, 0);
+}
+
+#[test]
+fn def_28_what_a_cancelled_task_waits_for_is_cancelled_with_it() {
+    let (mut reactor, _world) = started();
+    let handle = reactor.handle();
+    let (promise, awaited) = deferred::<u8>();
+    let (other, joined) = deferred::<u8>();
+    let (unpolled, later) = deferred::<u8>();
+    let inner = reactor.spawn(awaited);
+    let task = reactor.spawn(async move {
+        let sleeping = handle.sleep(ms(1_000));
+        let all = futures::future::join3(inner, joined, sleeping).await;
+        drop(all);
+        later.await
+    });
+    turns(&mut reactor, 2);
+    assert_eq!((reactor.stats().tasks, reactor.stats().timers_pending), (2, 1));
+    task.cancel();
+    is_cancelled(task);
+    assert_eq!((reactor.stats().tasks, reactor.stats().timers_pending), (0, 0));
+    assert!(promise.is_cancelled(), "a task that waits for a task takes it along");
+    assert!(other.is_cancelled());
+    assert!(!unpolled.is_cancelled(), "it did not wait for this one yet");
+}
+
+#[test]
+fn def_28_what_cancellers_drop_meanwhile_is_only_dropped() {
+    let (mut reactor, _world) = started();
+    let (promise, awaited) = deferred::<u8>();
+    let (bystander, theirs) = deferred::<u8>();
+    // A task of a foreign executor, in the middle of an await.
+    let mut foreign = Box::pin(theirs);
+    let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(foreign.as_mut().poll(context).is_pending());
+    promise.on_cancel(move || drop(foreign));
+    let task = reactor.spawn(awaited);
+    turns(&mut reactor, 1);
+    task.cancel();
+    is_cancelled(task);
+    assert!(promise.is_cancelled() && !bystander.is_cancelled());
+}
+
+#[test]
+fn def_28_a_task_that_cancels_itself_cancels_what_it_began_to_wait_for() {
+    let (mut reactor, _world) = started();
+    let own = OwnCanceller::default();
+    let (promise, awaited) = deferred::<u8>();
+    let inside = own.clone();
+    let task = reactor.spawn(async move {
+        let mut awaited = awaited;
+        let waits = futures::poll!(&mut awaited).is_pending();
+        inside.cancel();
+        assert!(waits);
+        awaited.await
+    });
+    own.of(&task);
+    turns(&mut reactor, 2);
+    is_cancelled(task);
+    assert!(promise.is_cancelled());
+}
+
+#[test]
+fn def_28_a_dropped_reactor_detaches_what_its_tasks_wait_for() {
+    let (mut reactor, _world) = started();
+    let (promise, awaited) = deferred::<u8>();
+    let task = reactor.spawn(awaited);
+    turns(&mut reactor, 1);
+    drop(reactor);
+    assert!(task.try_take().unwrap().is_err());
+    assert!(!promise.is_cancelled());
+}
+
+#[test]
+fn def_28_a_long_row_of_tasks_that_wait_for_each_other_is_cancelled_in_constant_stack() {
+    let row = || {
+        let (mut reactor, _world) = started();
+        let (promise, first) = deferred::<u8>();
+        let mut last = reactor.spawn(first);
+        for _ in 0..50_000 {
+            let before = last;
+            last = reactor.spawn(before);
+        }
+        turns(&mut reactor, 20);
+        assert_eq!(reactor.stats().tasks, 50_001);
+        last.cancel();
+        assert_eq!(reactor.stats().tasks, 0);
+        assert!(promise.is_cancelled());
+        is_cancelled(last);
+    };
+    std::thread::Builder::new().stack_size(512 * 1024).spawn(row).unwrap().join().unwrap();
 }

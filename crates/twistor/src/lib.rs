@@ -83,8 +83,11 @@ pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
 /// Everything a program usually needs: `use twistor::prelude::*;`.
 pub mod prelude {
     pub use twistor_deferred::{
-        Abandoned, Cancelled, Canceller, Clock, Deferred, DelayedCall, Failure, IntoOutcome, ManualClock,
-        Moment, OrFail, Promise, TimedOut, deferred, fail, maybe_deferred, succeed,
+        Abandoned, CancelOnDrop, Cancelled, Canceller, Clock, CooperativeTask, Cooperator, Deferred,
+        DeferredLock, DeferredQueue, DeferredSemaphore, DelayedCall, Failure, FailureGroup, FirstError,
+        IntoOutcome, LockGuard, LoopingCall, ManualClock, Moment, OneOf2, OneOf3, OneOf4, OrFail, Outcome,
+        Panicked, Permit, Promise, TimedOut, defer_later, deferred, deferred_list, fail, first_result,
+        first_success, gather_results, maybe_deferred, race, succeed,
     };
     pub use twistor_net::{
         Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector,

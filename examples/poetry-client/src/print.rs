@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
+
+use twistor::Failure;
 
 use crate::PoemAddress;
 
@@ -30,6 +33,32 @@ pub fn failed_to_connect(address: &impl fmt::Display) {
 /// A poem did not come, or not to its end. On stderr.
 pub fn poem_failed(reason: &impl fmt::Display) {
     complain(&format_args!("Poem failed: {reason}"));
+}
+
+/// A poem could not be changed, and is shown as it came. On stderr.
+pub fn plain_poem(reason: &impl fmt::Display) {
+    complain(&format_args!("The poem comes plain: {reason}"));
+}
+
+/// Prints the poems that arrived to stdout, in order, and says why the others did not. Gives the code to exit with: 1 if any is missing.
+///
+/// # Errors
+///
+/// If stdout cannot be written to.
+pub fn print_outcomes(outcomes: &[Result<Vec<u8>, Failure>]) -> io::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    let mut stdout = io::stdout().lock();
+    for outcome in outcomes {
+        match outcome {
+            Ok(poem) => stdout.write_all(poem)?,
+            Err(failure) => {
+                poem_failed(failure);
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    stdout.flush()?;
+    Ok(code)
 }
 
 /// Prints the size of each poem that arrived, by the number of its task, and how long it took.

@@ -3,7 +3,7 @@
 use std::mem;
 use std::rc::Rc;
 
-use super::{Chain, Produce, Slot};
+use super::{Chain, Detached, Produce, Slot, abandoned_await};
 
 /// The last node of a chain, and the chain. Dropping the tail says that nobody will add anything more; **the work goes on**, and
 /// a failure that is here is logged.
@@ -53,7 +53,9 @@ impl<T> Drop for Tail<T> {
     #[inline]
     fn drop(&mut self) {
         if let Some((node, chain)) = self.parts.take() {
-            node.slot().detach(&chain);
+            if node.slot().detach(&chain) == Detached::FromTask {
+                abandoned_await(&chain);
+            }
         }
     }
 }

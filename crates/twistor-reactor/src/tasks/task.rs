@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use tracing::error;
 use twistor_deferred::{
     Cancelled, Canceller, Deferred, Failure, IntoOutcome, Panicked, Promise, contain, deferred,
-    drop_contained, fail,
+    drop_cancelling, drop_contained, fail,
 };
 
 use super::TaskId;
@@ -132,7 +132,7 @@ impl<F: Future + 'static> Task<F> {
             return Cancel::Caught(awaited);
         }
         match self.state.take() {
-            State::Idle(future) => match self.end(future) {
+            State::Idle(future) => match self.end(future, drop_cancelling) {
                 Ok(()) => Cancel::Ends,
                 Err(text) => Cancel::Panicked(text),
             },
@@ -149,15 +149,15 @@ impl<F: Future + 'static> Task<F> {
         let Some(catches) = self.catches.as_ref().filter(|catches| catches.owes()) else { return };
         match catches.catch() {
             Some(awaited) => awaited.iter().for_each(Canceller::cancel),
-            None => self.drop_idle(Failure::new(Cancelled)),
+            None => self.drop_idle(Failure::new(Cancelled), drop_cancelling),
         }
     }
 
     /// Ends a task that is not being polled, with `failure` unless its future panics.
-    fn drop_idle(&self, failure: Failure) {
+    fn drop_idle(&self, failure: Failure, let_go: impl FnOnce(Pin<Box<F>>)) {
         let State::Idle(future) = self.state.take() else { return };
         let promise = self.promise.take();
-        let dropped = self.end(future);
+        let dropped = self.end(future, let_go);
         if let Some(promise) = promise {
             promise.errback(dropped.map_or_else(|text| Failure::new(Panicked(text)), |()| failure));
         }
@@ -169,7 +169,7 @@ impl<F: Future + 'static> Task<F> {
         if let Err(text) = &polled {
             self.log_panic(text);
         }
-        let dropped = self.end(future);
+        let dropped = self.end(future, drop);
         let Some(promise) = promise else { return drop_contained(polled) };
         match (polled, dropped) {
             (Ok(output), Ok(())) => promise.callback(output),
@@ -181,12 +181,12 @@ impl<F: Future + 'static> Task<F> {
         }
     }
 
-    /// Takes the task, whose state says that it has ended, out of the table, and drops its future: the text if that panics.
-    fn end(&self, future: Pin<Box<F>>) -> Result<(), String> {
+    /// Takes the task, whose state says that it has ended, out of the table, and has `let_go` drop its future: the text if that panics.
+    fn end(&self, future: Pin<Box<F>>, let_go: impl FnOnce(Pin<Box<F>>)) -> Result<(), String> {
         if let Some(inner) = self.reactor.upgrade() {
             inner.tasks.remove(self.id);
         }
-        contain(|| drop(future)).inspect_err(|text| self.log_panic(text))
+        contain(|| let_go(future)).inspect_err(|text| self.log_panic(text))
     }
 
     fn log_panic(&self, text: &str) {
@@ -213,7 +213,7 @@ impl<F: Future + 'static> AnyTask for Task<F> {
         match (polled, self.state.take()) {
             (Ok(Poll::Pending), State::Doomed) => {
                 self.promise.take(); // Its Deferred has failed.
-                let _ = self.end(future);
+                let _ = self.end(future, drop_cancelling);
             }
             (Ok(Poll::Pending), _) => {
                 self.state.set(State::Idle(future));
@@ -225,6 +225,6 @@ impl<F: Future + 'static> AnyTask for Task<F> {
     }
 
     fn reactor_gone(&self) {
-        self.drop_idle(Failure::new(ReactorGone));
+        self.drop_idle(Failure::new(ReactorGone), drop);
     }
 }
