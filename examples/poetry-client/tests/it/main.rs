@@ -3,3 +3,4 @@
 mod get_poetry;
 mod ladder;
 mod support;
+mod upper;

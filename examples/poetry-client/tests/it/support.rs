@@ -38,6 +38,11 @@ impl Server {
         })
     }
 
+    /// Any other factory, which is made on the server's thread.
+    pub(crate) fn of<F: Factory>(factory: impl FnOnce() -> F + Send + 'static) -> Self {
+        Self::start(move |_| factory())
+    }
+
     fn start<F: Factory>(factory: impl FnOnce(mpsc::Sender<()>) -> F + Send + 'static) -> Self {
         let (started, start) = mpsc::channel();
         let (client, clients) = mpsc::channel();
@@ -158,6 +163,11 @@ fn path_of(program: &str) -> PathBuf {
         "poetry-2-protocol" => env!("CARGO_BIN_EXE_poetry-2-protocol"),
         "poetry-3-callback" => env!("CARGO_BIN_EXE_poetry-3-callback"),
         "poetry-4-deferred" => env!("CARGO_BIN_EXE_poetry-4-deferred"),
+        "poetry-5-async" => env!("CARGO_BIN_EXE_poetry-5-async"),
+        "poetry-6-errors" => env!("CARGO_BIN_EXE_poetry-6-errors"),
+        "poetry-7-transform" => env!("CARGO_BIN_EXE_poetry-7-transform"),
+        "poetry-8-cancel" => env!("CARGO_BIN_EXE_poetry-8-cancel"),
+        "poetry-9-list" => env!("CARGO_BIN_EXE_poetry-9-list"),
         "get-poetry" => env!("CARGO_BIN_EXE_get-poetry"),
         other => panic!("no such program: {other}"),
     })
