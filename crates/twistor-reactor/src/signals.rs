@@ -206,6 +206,13 @@ impl Source for SignalSource {
         SourceKind::Internal
     }
 
+    fn describe(&self) -> Option<String> {
+        match &self.action {
+            Action::Stop(_) => None,
+            Action::User { signal, .. } => Some(format!("handler of signal {signal}")),
+        }
+    }
+
     fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any> {
         self
     }

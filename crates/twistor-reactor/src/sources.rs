@@ -42,6 +42,12 @@ pub trait Source: 'static {
     /// What it is: decides when it is shut down, and what `stats` counts it as.
     fn kind(&self) -> SourceKind;
 
+    /// What it is in a few words, for lists of what is left over; `None` for what the reactor keeps for itself and no test has to put
+    /// away. Calls no code of the user's but a `log_prefix`.
+    fn describe(&self) -> Option<String> {
+        Some(format!("{:?}", self.kind()))
+    }
+
     /// The source as its own type, for those who know it.
     fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any>;
 }

@@ -3,13 +3,18 @@
 //! In reading order:
 //!
 //! - [`TestReactor`]: where to begin. A reactor in virtual time, for testing a protocol of yours.
+//! - [`StringTransport`]: one protocol, and the peer in the test's hand. [`loopback()`]: two protocols against each other.
+//! - [`success_of`], [`failure_of`], [`assert_no_result`], [`assert_failure`]: looking at a Deferred.
+//! - [`LogCatcher`], [`leftovers()`], [`assert_clean`]: what was logged, and what is left at the end of a test.
+//! - [`Accumulating`]: a protocol that keeps what it is sent. (For one that writes down everything it is told, see
+//!   [`Side::recorder`](conformance::harness::Side::recorder).)
 //! - [`ScriptedKernel`]: exact answers for unit tests. Virtual time, a lossless network in memory, a script of faults, a record of calls.
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
 //! - [`errno`]: the error numbers it names.
-//! - [`conformance`]: what every transport owes its users, as cases for any kernel.
+//! - [`conformance`]: what every transport, kernel, clock and filter owes its users, as cases for any of them.
 //!
-//! The crate opens no socket, starts no thread and reads no clock.
+//! The crate opens no socket and reads no clock; the one thread it starts is the conformance suite's, which wakes a kernel from there.
 //!
 //! # Examples
 //!
@@ -46,13 +51,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accumulating;
 pub mod conformance;
+mod deferreds;
 mod edges;
 pub mod errno;
+mod leftovers;
+mod log_catcher;
+mod loopback;
+mod opening;
 mod scripted;
 mod stream;
+mod string_transport;
+mod string_transport_builder;
 mod test_reactor;
 
+pub use self::accumulating::{Accumulated, Accumulating};
+pub use self::deferreds::{assert_failure, assert_no_result, failure_of, success_of};
+pub use self::leftovers::{assert_clean, leftovers};
+pub use self::log_catcher::LogCatcher;
+pub use self::loopback::{Chunks, Conversation, Heard, Loopback, loopback};
+pub use self::string_transport::StringTransport;
+pub use self::string_transport_builder::StringTransportBuilder;
 pub use self::test_reactor::TestReactor;
 
 pub use self::scripted::{

@@ -5,7 +5,8 @@ use std::time::Duration;
 use twistor_reactor::kernel::Kernel;
 use twistor_reactor::{Moment, Reactor, ReactorBuilder};
 
-use crate::ScriptedKernel;
+use crate::leftovers::complain;
+use crate::{LogCatcher, ScriptedKernel, leftovers};
 
 /// A reactor over a [`ScriptedKernel`], for testing a protocol in virtual time: nothing sleeps, and every run is the same.
 ///
@@ -133,16 +134,49 @@ impl TestReactor {
         panic!("the program does not come to rest: {:?}", self.reactor);
     }
 
+    /// Ends the test: lets everything happen that can happen now, and checks that nothing is left over, no timer, no connection, no port
+    /// ([`leftovers()`]); then drops the reactor, and checks that no error was logged that the [`LogCatcher`] of this thread,
+    /// if there is one, still has. Errors listed here count as taken.
+    ///
+    /// # Panics
+    ///
+    /// If something is left over or was logged, with a line about each; or if the program does not come to rest within 100,000 turns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_net::{for_protocol, Protocol, ReactorTcp};
+    /// use twistor_sim::{LogCatcher, TestReactor};
+    ///
+    /// struct Silent;
+    /// impl Protocol for Silent {}
+    ///
+    /// let _log = LogCatcher::new();
+    /// let test = TestReactor::new();
+    /// let port = test.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Silent))?;
+    /// drop(port.stop_listening()); // Without this line: `listening port 127.0.0.1:10000`.
+    /// test.finish();
+    /// # Ok::<(), twistor_net::CannotListenError>(())
+    /// ```
+    #[track_caller]
+    pub fn finish(mut self) {
+        self.settle();
+        let mut left = leftovers(&self);
+        drop(self);
+        left.extend(LogCatcher::take_errors_here().into_iter().map(|error| format!("logged error: {error}")));
+        complain(&left);
+    }
+
     /// One turn without time; whether it found nothing, and left nothing to do.
     #[track_caller]
-    fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         let events = self.reactor.stats().events;
         self.turn(Duration::ZERO);
         self.reactor.stats().events == events && self.reactor.next_deadline() != Some(Duration::ZERO)
     }
 
     #[track_caller]
-    fn turn(&mut self, longest: Duration) {
+    pub(crate) fn turn(&mut self, longest: Duration) {
         if let Err(error) = self.reactor.iterate(Some(longest)) {
             panic!("{error}");
         }

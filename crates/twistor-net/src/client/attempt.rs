@@ -62,6 +62,10 @@ impl Source for Lookup {
         SourceKind::Connection
     }
 
+    fn describe(&self) -> Option<String> {
+        Some("name lookup of a connector".to_owned())
+    }
+
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }
@@ -94,6 +98,10 @@ impl Source for Dial {
 
     fn kind(&self) -> SourceKind {
         SourceKind::Connection
+    }
+
+    fn describe(&self) -> Option<String> {
+        Some(format!("attempt to connect to {}", self.to))
     }
 
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use twistor_reactor::kernel::{Readiness, StreamSocket, Token};
 use twistor_reactor::sources::{Source, SourceHost, SourceKind};
-use twistor_reactor::{CloseReason, Moment, ReactorHandle};
+use twistor_reactor::{CloseReason, DelayedCall, Moment, ReactorHandle};
 
 use crate::closing::{Input, State, step};
 use crate::context::NetLimits;
@@ -20,8 +20,8 @@ pub(crate) struct Lingerers {
     queue: RefCell<VecDeque<(Moment, Token)>>,
     /// How many linger still. Those that are over stay in the queue until they are the oldest.
     alive: Cell<usize>,
-    /// Whether a timer waits for the oldest.
-    timer: Cell<bool>,
+    /// What waits for the oldest; goes with the last that lingers.
+    timer: RefCell<Option<DelayedCall>>,
     limits: RefCell<NetLimits>,
 }
 
@@ -90,7 +90,7 @@ impl Lingerers {
 
     /// One timer for all: it waits for the oldest that is still there.
     fn watch_oldest(self: &Rc<Self>, reactor: &ReactorHandle) {
-        if self.timer.get() {
+        if self.timer.borrow().is_some() {
             return;
         }
         loop {
@@ -99,21 +99,21 @@ impl Lingerers {
                 self.queue.borrow_mut().pop_front();
                 continue;
             }
-            self.timer.set(true);
             let delay = deadline.saturating_duration_since(reactor.now());
             let (lingerers, reactor) = (Rc::downgrade(self), reactor.clone());
             let weak = reactor.clone();
-            weak.call_later(delay, move || {
+            let call = weak.call_later(delay, move || {
                 if let Some(lingerers) = lingerers.upgrade() {
                     lingerers.timer_fired(&reactor);
                 }
             });
+            *self.timer.borrow_mut() = Some(call);
             return;
         }
     }
 
     fn timer_fired(self: &Rc<Self>, reactor: &ReactorHandle) {
-        self.timer.set(false);
+        drop(self.timer.take());
         while self.queue.borrow().front().is_some_and(|(deadline, _)| *deadline <= reactor.now()) {
             self.end_oldest(reactor);
         }
@@ -127,6 +127,11 @@ impl Lingerer {
         self.state.set(state);
         if effects.close {
             self.all.alive.set(self.all.alive.get() - 1);
+            if self.all.alive.get() == 0 {
+                // A closure of the library's own, with weak handles: dropping it runs no code of the user's.
+                let timer = self.all.timer.take();
+                let _ = timer.map(|timer| timer.cancel());
+            }
             let socket = self.socket.borrow_mut().take();
             drop(reactor.deregister(self.token));
             drop(socket);
@@ -180,6 +185,15 @@ impl Source for Lingerer {
 
     fn kind(&self) -> SourceKind {
         SourceKind::Internal
+    }
+
+    fn describe(&self) -> Option<String> {
+        let socket = self.socket.borrow();
+        let peer = socket.as_ref().and_then(|socket| socket.peer().ok());
+        let peer = peer.map_or_else(|| "?".to_owned(), |peer| peer.to_string());
+        Some(format!(
+            "socket of a closed connection that lingers until {peer} closes too, or for its linger time"
+        ))
     }
 
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {

@@ -327,6 +327,12 @@ impl Source for Conn {
         SourceKind::Connection
     }
 
+    fn describe(&self) -> Option<String> {
+        let host = self.host().map_or_else(|| "?".to_owned(), |host| host.to_string());
+        let (peer, state, pending) = (self.peer, self.state.get(), self.pending());
+        Some(format!("connection of {host} with {peer}: {state:?}, {pending} bytes to send"))
+    }
+
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }

@@ -118,6 +118,12 @@ impl Transport {
         !self.conn.state.get().is_over() && !self.is_closing()
     }
 
+    /// Why the connection ended, as its protocol was told; `None` until it is lost.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.conn.state.get().is_lost().then(|| self.conn.close_reason())
+    }
+
     /// Whether a close was asked for and has not come to its end.
     #[must_use]
     pub fn is_closing(&self) -> bool {

@@ -391,6 +391,10 @@ impl<F: Factory> Source for Core<F> {
         SourceKind::Listener
     }
 
+    fn describe(&self) -> Option<String> {
+        Some(format!("listening port {}", self.local.get()))
+    }
+
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }

@@ -311,6 +311,11 @@ impl<D: Descriptor> Source for WatchCell<D> {
         SourceKind::Watch
     }
 
+    fn describe(&self) -> Option<String> {
+        let prefix = WatchObject::log_prefix(self);
+        Some(format!("watched descriptor {} ({prefix}), {:?}", self.fd, WatchObject::interest(self)))
+    }
+
     fn as_any(self: Rc<Self>) -> Rc<dyn std::any::Any> {
         self
     }

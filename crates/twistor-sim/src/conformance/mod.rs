@@ -1,6 +1,13 @@
-//! What every transport owes its users, as cases that run against any kernel.
+//! What every transport, kernel, clock and filter owes its users, as cases that run against any of them.
 //!
-//! [`transport`] runs all of them against reactors of your making; [`transport_conformance!`](crate::transport_conformance) makes a test
+//! - [`transport()`], over reactors of your making: what users of connections rely on;
+//! - [`kernel()`], over kernels: what the library relies on, the promises of [`twistor_reactor::kernel`];
+//! - [`clock()`], over whatever makes calls later: a `Clock` of `twistor-deferred`;
+//! - [`filter()`], over a filter of yours, with streams of yours.
+//!
+//! # Transports
+//!
+//! [`transport()`] runs all of them against reactors of your making; [`transport_conformance!`](crate::transport_conformance) makes a test
 //! of each, so that a failure shows by its name, which begins with the rule it proves (`docs/contract.md`). Both ends of each
 //! connection live in one reactor, over its own loopback: `127.0.0.1` has to be there, and `localhost` to be known.
 //!
@@ -37,6 +44,14 @@ mod factories;
 mod panics;
 mod producers;
 
+mod clock;
+mod filter;
+mod kernel;
+
+pub use self::clock::{PassTime, ReactorClock, clock};
+pub use self::filter::{FilterSample, filter};
+pub use self::kernel::{kernel, kernel_case, kernel_names};
+
 use twistor_deferred::contain;
 use twistor_reactor::Reactor;
 
@@ -54,11 +69,17 @@ const CASES: &[(&str, Case)] = crate::__transport_cases!(__transport_table {});
 ///
 /// With the list of the cases that failed and what each saw, if any did. All are run first.
 pub fn transport(make: impl Fn() -> Reactor) {
-    let failed: Vec<String> = CASES
-        .iter()
-        .filter_map(|(name, case)| contain(|| case(&make)).err().map(|why| format!("{name}: {why}")))
+    report(CASES.iter().map(|(name, case)| (*name, contain(|| case(&make)))).collect());
+}
+
+/// Panics with the cases that failed, if any did.
+fn report(results: Vec<(&str, Result<(), String>)>) {
+    let count = results.len();
+    let failed: Vec<String> = results
+        .into_iter()
+        .filter_map(|(name, result)| result.err().map(|why| format!("{name}: {why}")))
         .collect();
-    assert!(failed.is_empty(), "{} of {} cases failed\n{}", failed.len(), CASES.len(), failed.join("\n"));
+    assert!(failed.is_empty(), "{} of {count} cases failed\n{}", failed.len(), failed.join("\n"));
 }
 
 /// Runs the one case of this name.
@@ -72,7 +93,7 @@ pub fn case(name: &str, make: impl Fn() -> Reactor) {
     case(&make);
 }
 
-/// The names of all cases, in the order in which [`transport`] runs them.
+/// The names of all cases, in the order in which [`transport()`] runs them.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CASES.iter().map(|(name, _)| *name)
 }

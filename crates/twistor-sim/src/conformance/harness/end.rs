@@ -212,8 +212,14 @@ impl End {
         self.log(Event::Data(data.len()));
     }
 
-    /// What is wrong with the order of what each protocol was told.
-    pub(super) fn misorder(&self) -> Option<String> {
+    /// What is wrong with the order of what each protocol was told: made, then anything, each direction lost at most once, pauses and resumes
+    /// in turn, lost once and last; and none from inside another. `None` if all is well. A [`Runner`](super::Runner) asks by itself.
+    #[must_use]
+    pub fn misorder(&self) -> Option<String> {
+        let violations = self.state.watch.violations();
+        if !violations.is_empty() {
+            return Some(violations.join("; "));
+        }
         self.state.lives.borrow().iter().find_map(|life| misorder(life))
     }
 }

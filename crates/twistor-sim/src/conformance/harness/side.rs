@@ -4,6 +4,10 @@ use std::rc::Rc;
 
 use twistor_net::{Address, CloseReason, ConnectError, Connector, Transport};
 
+use super::end::End;
+use super::recorder::{Recorder, Recording};
+use super::watch::Watch;
+
 /// What one end does: a hook for each callback it is about. Where there is none, the library's default behaviour shows.
 ///
 /// Hooks are `FnMut` and own what they need. Those that panic test what becomes of panics.
@@ -96,6 +100,37 @@ impl Side {
     #[must_use]
     pub fn stay(self) -> Self {
         self.on_read_lost(|_| {})
+    }
+
+    /// This end as a protocol for a test of yours, and what it will have been told. The order of the calls is not checked by itself: ask
+    /// [`End::misorder`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_sim::StringTransport;
+    /// use twistor_sim::conformance::harness::{Ending, Event, Side};
+    ///
+    /// let (end, recorder) = Side::echo().recorder("server");
+    /// let mut transport = StringTransport::new(recorder);
+    /// transport.deliver(b"hello");
+    /// transport.finish();
+    /// end.expect(&[Event::Made, Event::Data(5), Event::ReadLost, Event::Lost(Ending::Done)]);
+    /// assert_eq!(end.misorder(), None);
+    /// ```
+    #[must_use]
+    pub fn recorder(self, name: &'static str) -> (End, Recorder) {
+        let end = End::new(name, Watch::unbound());
+        let recorder = Recorder::new(end.clone(), self.into_hooks());
+        (end, recorder)
+    }
+
+    /// This end as a factory for a test of yours, for servers and clients, and what it and its protocols will have been told.
+    #[must_use]
+    pub fn recording(self, name: &'static str) -> (End, Recording) {
+        let end = End::new(name, Watch::unbound());
+        let recording = Recording::new(end.clone(), self.into_hooks());
+        (end, recording)
     }
 
     pub(super) fn into_hooks(self) -> Rc<Hooks> {

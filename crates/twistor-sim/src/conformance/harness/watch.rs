@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// Whether callbacks come when they may: from the loop alone, one at a time.
 #[derive(Debug, Default)]
@@ -9,6 +10,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// For an end whose loop is somebody else's to turn: calls may come at any time.
+    pub(super) fn unbound() -> Rc<Self> {
+        let watch = Self::default();
+        watch.looping.set(true);
+        Rc::new(watch)
+    }
+
     /// Runs `f`, which turns the loop.
     pub(super) fn looping<R>(&self, f: impl FnOnce() -> R) -> R {
         self.looping.set(true);
