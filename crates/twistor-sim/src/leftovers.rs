@@ -7,7 +7,7 @@ use twistor_reactor::sources::SourceHost;
 ///
 /// Timed calls with the time they are due at; connections, listening ports, watched descriptors, handlers of signals, attempts to
 /// connect, name lookups, sockets that linger after a close (a peer that closes too ends that, or 2 s); jobs on threads that run or wait
-/// for one; and work that is queued for the next turn. What the reactor has for itself, its handlers of SIGINT and SIGTERM, is not listed.
+/// for one; tasks that have not ended; and work that is queued for the next turn. What the reactor has for itself, its handlers of SIGINT and SIGTERM, is not listed.
 ///
 /// # Examples
 ///
@@ -37,6 +37,11 @@ pub fn leftovers(reactor: &Reactor) -> Vec<String> {
         all.push(format!("timed call due at {since_zero:?}, in {:?}", at.saturating_duration_since(now)));
     }
     all.extend(reactor.sources().into_iter().filter_map(|(_, source)| source.describe()));
+    match reactor.stats().tasks {
+        0 => {}
+        1 => all.push("a task that has not ended".to_owned()),
+        tasks => all.push(format!("{tasks} tasks that have not ended")),
+    }
     if let Some(kernel) = reactor.kernel() {
         let load = kernel.jobs().map(|jobs| jobs.load()).unwrap_or_default();
         if load.running + load.queued > 0 {

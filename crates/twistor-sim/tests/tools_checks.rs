@@ -295,6 +295,23 @@ fn test_12_jobs_and_queued_work_are_told() {
 }
 
 #[test]
+fn test_12_tasks_are_told() {
+    let mut test = TestReactor::new();
+    let (promise, answer) = deferred::<()>();
+    let task = test.spawn(answer);
+    test.settle();
+    assert_eq!(leftovers(&test), ["a task that has not ended"]);
+    let other = test.spawn(std::future::pending::<()>());
+    test.settle();
+    assert_eq!(leftovers(&test), ["2 tasks that have not ended"]);
+    other.cancel();
+    promise.callback(());
+    test.settle();
+    assert!(task.try_take().unwrap().is_ok());
+    test.finish();
+}
+
+#[test]
 fn test_12_finish_tells_of_errors_too() {
     let _log = LogCatcher::new();
     let test = TestReactor::new();

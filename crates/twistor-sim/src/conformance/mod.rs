@@ -48,7 +48,7 @@ mod clock;
 mod filter;
 mod kernel;
 
-pub use self::clock::{PassTime, ReactorClock, clock};
+pub use self::clock::{PassTime, clock};
 pub use self::filter::{FilterSample, filter};
 pub use self::kernel::{kernel, kernel_case, kernel_names};
 

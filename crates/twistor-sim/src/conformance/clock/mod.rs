@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use twistor_deferred::{Clock, DelayedCall, ManualClock, Moment, contain};
+use twistor_deferred::{Clock, ManualClock, contain};
 use twistor_reactor::{Reactor, ReactorHandle};
 
 use crate::TestReactor;
@@ -25,29 +25,6 @@ pub trait PassTime {
     fn pass(&mut self, time: Duration);
 }
 
-/// A reactor as a clock.
-#[derive(Clone, Debug)]
-pub struct ReactorClock(ReactorHandle);
-
-impl Clock for ReactorClock {
-    fn now(&self) -> Moment {
-        self.0.now()
-    }
-
-    fn read(&self) -> Moment {
-        self.0.kernel().map_or_else(|| self.0.now(), |kernel| kernel.now())
-    }
-
-    #[track_caller]
-    fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> DelayedCall {
-        self.0.call_later(delay, f)
-    }
-
-    fn call_soon(&self, f: impl FnOnce() + 'static) {
-        self.0.notify(move |_| f());
-    }
-}
-
 impl PassTime for ManualClock {
     type Clock = Self;
 
@@ -61,10 +38,10 @@ impl PassTime for ManualClock {
 }
 
 impl PassTime for TestReactor {
-    type Clock = ReactorClock;
+    type Clock = ReactorHandle;
 
-    fn clock(&self) -> ReactorClock {
-        ReactorClock(self.handle())
+    fn clock(&self) -> ReactorHandle {
+        self.handle()
     }
 
     fn pass(&mut self, time: Duration) {
@@ -74,10 +51,10 @@ impl PassTime for TestReactor {
 
 /// A started reactor over any kernel; over a real one, the time is really waited for.
 impl PassTime for Reactor {
-    type Clock = ReactorClock;
+    type Clock = ReactorHandle;
 
-    fn clock(&self) -> ReactorClock {
-        ReactorClock(self.handle())
+    fn clock(&self) -> ReactorHandle {
+        self.handle()
     }
 
     fn pass(&mut self, time: Duration) {
