@@ -36,6 +36,7 @@ impl ReactorHandle {
             Stage::Running => self.inner.stage.set(Stage::StopRequested),
             _ => return Err(NotRunning),
         }
+        self.inner.tell_of_work();
         Ok(())
     }
 
@@ -43,6 +44,7 @@ impl ReactorHandle {
     /// fired, and the reactor can be run again unless it was asked to stop before. Does nothing if it does not run.
     pub fn crash(&self) {
         self.inner.stage.set(self.inner.stage.get().crashed());
+        self.inner.tell_of_work();
     }
 
     /// Whether the reactor runs: true from during startup until during shutdown.

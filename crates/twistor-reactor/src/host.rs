@@ -118,12 +118,14 @@ impl SourceHost for ReactorHandle {
     fn again(&self, token: Token) {
         if !self.inner.is_gone() {
             self.inner.again.borrow_mut().push(token);
+            self.inner.tell_of_work();
         }
     }
 
     fn flush_later(&self, source: Rc<dyn Source>) {
         if !self.inner.is_gone() {
             self.inner.flushes.borrow_mut().push(source);
+            self.inner.tell_of_work();
         }
     }
 
@@ -134,6 +136,9 @@ impl SourceHost for ReactorHandle {
     }
 
     fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String> {
+        if let Some(observer) = &self.inner.observer {
+            observer.calling(&what);
+        }
         contain(f).inspect_err(|text| {
             // A subscriber is code of the application's too.
             let _ = contain(|| error!("{what} panicked: {text}"));

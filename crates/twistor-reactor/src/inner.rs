@@ -19,7 +19,7 @@ use crate::threads::ThreadTable;
 use crate::triggers::Triggers;
 use crate::waiting::WaitingPromises;
 use crate::watch::WatchObject;
-use crate::{Limits, ReactorHandle};
+use crate::{Limits, Observer, ReactorHandle};
 
 pub(crate) struct Inner {
     /// `None` once the reactor is gone.
@@ -49,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) shutdown_deadline: Cell<Option<twistor_deferred::Moment>>,
     pub(crate) handle_signals: bool,
+    pub(crate) observer: Option<Rc<dyn Observer>>,
 }
 
 /// Where a reactor is in its life.
@@ -138,6 +139,14 @@ impl Inner {
 
     pub(crate) fn queue(&self, notice: Notice) {
         self.notices.borrow_mut().push_back(notice);
+        self.tell_of_work();
+    }
+
+    /// Something was queued that the loop must not sleep over.
+    pub(crate) fn tell_of_work(&self) {
+        if let Some(observer) = &self.observer {
+            observer.work_queued();
+        }
     }
 
     pub(crate) fn next_notice(&self) -> Option<Notice> {
@@ -154,7 +163,7 @@ impl Inner {
             || (self.tasks.has_woken() && self.stage.get().polls_tasks())
             || match self.stage.get() {
                 Stage::Starting | Stage::StartingToStop | Stage::Before => self.triggers.waits() == 0,
-                Stage::StopRequested => true,
+                Stage::StopRequested | Stage::Crashing | Stage::Ending => true,
                 Stage::Jobs => self.threads.outstanding() == 0,
                 _ => false,
             }

@@ -19,7 +19,7 @@ use crate::tasks::Tasks;
 use crate::threads::ThreadTable;
 use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};
 use crate::waiting::WaitingPromises;
-use crate::{CloseReason, Limits, ReactorHandle, Remote};
+use crate::{CloseReason, Limits, Observer, ReactorHandle, Remote};
 
 /// The loop: one thread, one callback at a time.
 ///
@@ -55,6 +55,7 @@ pub struct Reactor {
 pub struct ReactorBuilder {
     limits: Limits,
     handle_signals: bool,
+    observer: Option<Rc<dyn Observer>>,
 }
 
 impl ReactorBuilder {
@@ -91,6 +92,13 @@ impl ReactorBuilder {
     #[must_use]
     pub const fn handle_signals(mut self, yes: bool) -> Self {
         self.handle_signals = yes;
+        self
+    }
+
+    /// Tells `observer` of every call of the user's code, and of work that is queued. Default nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: Rc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -136,6 +144,7 @@ impl ReactorBuilder {
             limits: self.limits,
             shutdown_deadline: Cell::new(None),
             handle_signals: self.handle_signals,
+            observer: self.observer,
         };
         Reactor { handle: ReactorHandle { inner: Rc::new(inner) }, kernel, ready: Vec::new() }
     }
@@ -155,7 +164,7 @@ impl Reactor {
     /// A reactor that is to be set up first.
     #[must_use]
     pub fn builder() -> ReactorBuilder {
-        ReactorBuilder { limits: Limits::default(), handle_signals: true }
+        ReactorBuilder { limits: Limits::default(), handle_signals: true, observer: None }
     }
 
     /// A handle, for those who make timers and connections.

@@ -80,6 +80,9 @@ impl Tasks {
         let task = self.find(id);
         if let Some(task) = task.filter(|_| reactor.inner.stage.get().polls_tasks()) {
             count(&reactor.inner.counters.polls, 1);
+            if let Some(observer) = &reactor.inner.observer {
+                observer.calling(&"a task");
+            }
             task.poll();
         }
     }

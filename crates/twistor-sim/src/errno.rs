@@ -10,6 +10,22 @@ macro_rules! errnos {
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
             pub const $name: i32 = $bsd;
         )*
+
+        /// The number that Linux has for an error of this system's: the same on every machine. Unknown ones are left alone.
+        pub(crate) const fn canonical(code: i32) -> i32 {
+            match code {
+                $($name => $linux,)*
+                other => other,
+            }
+        }
+
+        /// The name of an error, for people.
+        pub(crate) const fn name(code: i32) -> Option<&'static str> {
+            match code {
+                $($name => Some(stringify!($name)),)*
+                _ => None,
+            }
+        }
     };
 }
 

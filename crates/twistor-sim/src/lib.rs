@@ -9,6 +9,9 @@
 //! - [`Accumulating`]: a protocol that keeps what it is sent. (For one that writes down everything it is told, see
 //!   [`Side::recorder`](conformance::harness::Side::recorder).)
 //! - [`ScriptedKernel`]: exact answers for unit tests. Virtual time, a lossless network in memory, a script of faults, a record of calls.
+//! - [`Sim`]: a world of hosts on a virtual network, for whole programs: the same seed gives the same run, byte for byte.
+//!   [`Host`]s lose power and come back, a [`Link`] has latency, losses and partitions, [`Fault`] and [`Chaos`] are what goes wrong,
+//!   [`Stalled`] says who waits for what, [`Trace`] what happened, [`Divergence`] where two runs part.
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
 //! - [`errno`]: the error numbers it names.
@@ -18,7 +21,7 @@
 //!
 //! # Examples
 //!
-//! For a protocol, see [`TestReactor`]. Below it, a server that echoes once, over the bare kernel:
+//! For a protocol, see [`TestReactor`]; for programs on several hosts, [`Sim`]. Below them, a server that echoes once, over the bare kernel:
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -61,6 +64,7 @@ mod log_catcher;
 mod loopback;
 mod opening;
 mod scripted;
+mod sim;
 mod stream;
 mod string_transport;
 mod string_transport_builder;
@@ -71,6 +75,10 @@ pub use self::deferreds::{assert_failure, assert_no_result, failure_of, success_
 pub use self::leftovers::{assert_clean, leftovers};
 pub use self::log_catcher::LogCatcher;
 pub use self::loopback::{Chunks, Conversation, Heard, Loopback, loopback};
+pub use self::sim::{
+    Chaos, Divergence, Fault, FaultGuard, Happening, Host, InstalledFault, Link, Report, RunOutcome, Sim,
+    SimKernel, SocketId, StallCause, Stalled, Trace, TraceEvent,
+};
 pub use self::string_transport::StringTransport;
 pub use self::string_transport_builder::StringTransportBuilder;
 pub use self::test_reactor::TestReactor;

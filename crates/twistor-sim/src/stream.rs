@@ -135,6 +135,15 @@ impl StreamEnd {
         }
     }
 
+    /// Nothing that this end sends arrives any more, and it gives up with `error`. The other end is not told.
+    pub(crate) fn give_up(&mut self, error: i32) {
+        let ended = self.is_ended();
+        if !matches!(self.state, State::Dead { .. }) {
+            self.die(Some(error), ended);
+            self.edges |= Edges::FAILED;
+        }
+    }
+
     /// What this end has to say next; to be asked until it says nothing, after whatever was done to it.
     pub(crate) fn poll_segment(&mut self) -> Option<Segment> {
         if std::mem::take(&mut self.reset_owed) {
@@ -364,6 +373,11 @@ impl StreamEnd {
             State::Dead { .. } => !self.reset_owed,
             _ => self.is_complete(),
         }
+    }
+
+    /// Whether nobody holds it and everything it had to say left: all that it still does is answer.
+    pub(crate) const fn only_answers(&self) -> bool {
+        self.fin_sent && matches!(self.state, State::Orphan { .. })
     }
 
     /// The state in a word, for messages.

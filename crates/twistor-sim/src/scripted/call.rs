@@ -79,21 +79,21 @@ impl From<Token> for Target {
 
 /// Who a call was made on, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Who {
-    pub(super) socket: Option<u64>,
-    pub(super) token: Option<Token>,
-    pub(super) local: Option<u16>,
-    pub(super) peer: Option<u16>,
-    pub(super) listens: bool,
+pub(crate) struct Who {
+    pub(crate) socket: Option<u64>,
+    pub(crate) token: Option<Token>,
+    pub(crate) local: Option<u16>,
+    pub(crate) peer: Option<u16>,
+    pub(crate) listens: bool,
 }
 
 impl Who {
     /// A source that is no socket.
-    pub(super) fn token(token: Token) -> Self {
+    pub(crate) fn token(token: Token) -> Self {
         Self { token: Some(token), ..Self::default() }
     }
 
-    pub(super) fn is(&self, target: Target) -> bool {
+    pub(crate) fn is(&self, target: Target) -> bool {
         match target {
             Target::Any => true,
             Target::Local(port) => self.local == Some(port),

@@ -46,18 +46,18 @@ pub(super) struct Hand {
 }
 
 #[derive(Debug)]
-pub(super) struct Listener {
-    pub(super) address: SocketAddr,
-    pub(super) options: ListenOptions,
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) options: ListenOptions,
     /// Played by a test: it stands for another machine, and its connections go to a hand.
     pub(super) by_hand: bool,
-    pub(super) token: Option<Token>,
+    pub(crate) token: Option<Token>,
     /// Established, not accepted: the sockets of this end.
-    pub(super) queue: VecDeque<u64>,
+    pub(crate) queue: VecDeque<u64>,
     /// Found the queue full: the sockets of the other end, still connecting.
     pub(super) waiting: VecDeque<u64>,
     /// How many connections came so far; listeners that share a port take turns by it.
-    pub(super) arrived: u64,
+    pub(crate) arrived: u64,
 }
 
 impl Socket {
@@ -100,13 +100,13 @@ impl Hand {
 }
 
 impl Listener {
-    pub(super) fn new(address: SocketAddr, options: ListenOptions, by_hand: bool) -> Self {
+    pub(crate) fn new(address: SocketAddr, options: ListenOptions, by_hand: bool) -> Self {
         let (queue, waiting) = (VecDeque::new(), VecDeque::new());
         Self { address, options, by_hand, token: None, queue, waiting, arrived: 0 }
     }
 
     /// Whether another listener with `options` cannot have `address` because of this one.
-    pub(super) fn clashes(&self, address: SocketAddr, options: &ListenOptions) -> bool {
+    pub(crate) fn clashes(&self, address: SocketAddr, options: &ListenOptions) -> bool {
         let (ours, theirs) = (self.address.ip(), address.ip());
         let meet = if ours.is_ipv4() == theirs.is_ipv4() {
             ours == theirs || ours.is_unspecified() || theirs.is_unspecified()
@@ -117,7 +117,7 @@ impl Listener {
     }
 
     /// Whether connections to `address` arrive here.
-    pub(super) fn hears(&self, address: SocketAddr) -> bool {
+    pub(crate) fn hears(&self, address: SocketAddr) -> bool {
         let ours = self.address.ip();
         let family = ours.is_ipv4() == address.is_ipv4();
         let covered = (family && ours.is_unspecified()) || (address.is_ipv4() && self.covers_ipv4());

@@ -4,20 +4,20 @@
 //! `timeline` knows only order. `world` ties them together behind the kernel's one cell; `kernel`, `socket`, `peer`, `resolver`, `jobs`,
 //! `signals` and `descriptors` are what users see of it. No user code runs while the cell is borrowed.
 
-mod address;
-mod call;
+pub(crate) mod address;
+pub(crate) mod call;
 mod controls;
 mod descriptors;
-mod endpoint;
+pub(crate) mod endpoint;
 mod jobs;
 mod kernel;
 mod network;
 mod peer;
-mod ready;
+pub(crate) mod ready;
 mod resolver;
 mod script;
-mod signals;
-mod socket;
+pub(crate) mod signals;
+pub(crate) mod socket;
 mod timeline;
 mod waker;
 mod world;

@@ -6,13 +6,13 @@ use crate::edges::Edges;
 
 /// What the next wait reports: one event a token, in the order in which the tokens became ready.
 #[derive(Debug)]
-pub(super) struct ReadyQueue {
+pub(crate) struct ReadyQueue {
     next: u64,
     order: BTreeMap<u64, Token>,
     queued: BTreeMap<Token, Queued>,
     /// Events that a test made up. They come first and are not merged.
     injected: VecDeque<Readiness>,
-    pub(super) most: usize,
+    pub(crate) most: usize,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Default for ReadyQueue {
 }
 
 impl ReadyQueue {
-    pub(super) fn report(&mut self, token: Token, source: Option<u64>, edges: Edges) {
+    pub(crate) fn report(&mut self, token: Token, source: Option<u64>, edges: Edges) {
         if edges.is_empty() {
             return;
         }
@@ -49,12 +49,16 @@ impl ReadyQueue {
         self.next += 1;
     }
 
-    pub(super) fn inject(&mut self, event: Readiness) {
+    pub(crate) fn inject(&mut self, event: Readiness) {
         self.injected.push_back(event);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty() && self.injected.is_empty()
+    }
+
     /// The source is gone: nothing of it is reported any more.
-    pub(super) fn forget(&mut self, token: Token) {
+    pub(crate) fn forget(&mut self, token: Token) {
         if let Some(queued) = self.queued.remove(&token) {
             self.order.remove(&queued.place);
         }
@@ -62,7 +66,7 @@ impl ReadyQueue {
 
     /// Moves events to `ready` and says how many. What is not so any more, as `level` tells of a source, is left out, as epoll does:
     /// it would come again with an edge of its own.
-    pub(super) fn drain(&mut self, ready: &mut Vec<Readiness>, level: impl Fn(u64) -> Edges) -> usize {
+    pub(crate) fn drain(&mut self, ready: &mut Vec<Readiness>, level: impl Fn(u64) -> Edges) -> usize {
         let before = ready.len();
         while ready.len() - before < self.most {
             if let Some(event) = self.injected.pop_front() {

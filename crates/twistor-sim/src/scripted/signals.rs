@@ -49,7 +49,7 @@ impl Signals for ScriptedKernel {
             Who::token(token),
             |()| Outcome::Done,
             |world, _| {
-                if !(1..=LAST).contains(&signal) || FORBIDDEN.contains(&signal) {
+                if !is_catchable(signal) {
                     return Err(io::Error::from_raw_os_error(errno::EINVAL));
                 }
                 world.signals.watched.push(Watched { token, signal, arrivals: 0 });
@@ -70,6 +70,11 @@ impl Signals for ScriptedKernel {
         world.ready.forget(token);
         world.note(Call::Unwatch, Who::token(token), Outcome::Done, false);
     }
+}
+
+/// Whether a program may have `signal` reported: it exists, and is neither one that cannot be caught nor one of a crash.
+pub(crate) fn is_catchable(signal: i32) -> bool {
+    (1..=LAST).contains(&signal) && !FORBIDDEN.contains(&signal)
 }
 
 /// The last signal there is.

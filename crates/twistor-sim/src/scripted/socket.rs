@@ -277,7 +277,7 @@ impl Drop for ScriptedListener {
     }
 }
 
-fn kind_of(option: &SocketOption) -> io::Result<SocketOptionKind> {
+pub(crate) fn kind_of(option: &SocketOption) -> io::Result<SocketOptionKind> {
     match option {
         SocketOption::NoDelay(_) => Ok(SocketOptionKind::NoDelay),
         SocketOption::KeepAlive(_) => Ok(SocketOptionKind::KeepAlive),
@@ -289,7 +289,7 @@ fn kind_of(option: &SocketOption) -> io::Result<SocketOptionKind> {
     }
 }
 
-fn default_of(kind: SocketOptionKind) -> io::Result<SocketOption> {
+pub(crate) fn default_of(kind: SocketOptionKind) -> io::Result<SocketOption> {
     match kind {
         SocketOptionKind::NoDelay => Ok(SocketOption::NoDelay(true)),
         SocketOptionKind::KeepAlive => Ok(SocketOption::KeepAlive(None)),
