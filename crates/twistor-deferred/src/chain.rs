@@ -35,6 +35,7 @@ use std::task::Waker;
 
 use crate::contain::{contain, drop_contained, log_panic};
 use crate::debug::is_debug;
+use crate::ending;
 use crate::{Cancelled, Circular, Deferred, Failure, Outcome, Panicked};
 
 mod abandon;
@@ -263,6 +264,9 @@ fn report(failure: &Failure, chain: Option<&Rc<dyn Chain>>) {
         let (made, fired) = chain.map_or((None, None), |chain| chain.links().places());
         let made_at = made.map(|place| format!("{place:#}"));
         let fired_at = fired.map(|place| format!("{place:#}"));
+        if ending::is_ending() && !failure.is_panicked() {
+            return tracing::debug!(failure = %format_args!("{failure:#}"), "unhandled failure in a Deferred, at the end of its reactor");
+        }
         let hint = (!is_debug()).then_some("set TWISTOR_DEBUG=1 to see where it was made and fired");
         tracing::error!(
             failure = %format_args!("{failure:#}"),
@@ -369,7 +373,7 @@ where
                 let result = driver.wait_for(Rc::clone(&self) as Rc<dyn Produce<U>>, inner)?;
                 self.slot.put(result);
             }
-            Err(text) => self.slot.put(Err(Failure::new(Panicked(text)))),
+            Err(text) => self.slot.put(Err(Failure::placeless(Panicked(text)))),
         }
         Some(self)
     }
@@ -397,7 +401,7 @@ impl Driver {
         }
         if let Some(chain) = &self.chain {
             if links::would_be_circular(chain, source.chain()) {
-                return Some(Err(Failure::new(Circular)));
+                return Some(Err(Failure::placeless(Circular)));
             }
         }
         // A node that only passes its value on is left out of the way: the inner chain reports straight to whoever waits

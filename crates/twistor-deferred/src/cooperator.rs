@@ -142,6 +142,7 @@ impl Cooperator {
     /// clock.advance(Duration::ZERO);
     /// assert_eq!(squares.try_take().unwrap().unwrap().0, [0, 1, 4, 9]);
     /// ```
+    #[track_caller]
     pub fn coiterate<I>(&self, iterator: I) -> Deferred<I>
     where
         I: Iterator + 'static,

@@ -34,6 +34,7 @@ use crate::{Clock, Deferred, DelayedCall, IntoOutcome, deferred};
 /// assert!(clock.delayed_calls().is_empty());
 /// assert!(never.try_take().unwrap().unwrap_err().is_cancelled());
 /// ```
+#[track_caller]
 pub fn defer_later<R: IntoOutcome>(
     clock: &impl Clock,
     delay: Duration,
@@ -58,6 +59,7 @@ pub fn defer_later<R: IntoOutcome>(
 /// assert_eq!(rested.try_take().unwrap().unwrap(), "good morning");
 /// ```
 #[must_use = "nobody waits unless something is added to the Deferred"]
+#[track_caller]
 pub fn sleep(clock: &impl Clock, delay: Duration) -> Deferred<()> {
     let (promise, passed) = deferred();
     let call = Rc::new(Cell::new(None::<DelayedCall>));

@@ -96,6 +96,11 @@ impl Failure {
         }
     }
 
+    /// A failure of the library's own making, of which no place says anything.
+    pub(crate) fn placeless<E: Error + Send + Sync + 'static>(error: E) -> Self {
+        Self { cause: Arc::new(Plain { error, place: None }) }
+    }
+
     /// A failure that is a message and nothing else.
     ///
     /// # Examples
@@ -302,6 +307,32 @@ impl FailureError {
     pub const fn failure(&self) -> &Failure {
         &self.0
     }
+
+    /// The failure inside, as it was.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        self.0
+    }
+
+    /// The first `E` among the error that the failure is made of and its sources. (`downcast_ref` on the `FailureError` itself, or on a box of it, finds
+    /// the `FailureError`, and [`source`](Error::source) begins behind the failure's own error, whose message this one has.)
+    ///
+    /// # Examples
+    ///
+    /// What a caller finds in a box, or in `anyhow::Error`, in the same way:
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use twistor_deferred::{Cancelled, Failure, FailureError};
+    ///
+    /// let boxed: Box<dyn Error + Send + Sync> = Failure::new(Cancelled).into();
+    /// let failed = boxed.downcast_ref::<FailureError>().unwrap();
+    /// assert!(failed.find::<Cancelled>().is_some());
+    /// ```
+    #[must_use]
+    pub fn find<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.find()
+    }
 }
 
 impl fmt::Display for FailureError {
@@ -334,9 +365,16 @@ impl From<Failure> for Box<dyn Error> {
     }
 }
 
-/// Turns results with boxed errors into results with failures.
+/// Turns results with errors that are no `Error` into results with failures: boxed ones, `anyhow::Error`, texts.
+///
+/// It takes whatever becomes a `Box<dyn Error + Send + Sync>`. An `Error` of a type of its own needs none of this: `?` takes it as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no error that can become a `Failure`",
+    label = "the error does not become a `Box<dyn Error + Send + Sync>`",
+    note = "a `Box<dyn Error>` without `Send + Sync` cannot: say `Box<dyn Error + Send + Sync>` where it is made"
+)]
 pub trait OrFail<T> {
-    /// The value, or the boxed error as a [`Failure`].
+    /// The value, or the error as a [`Failure`].
     ///
     /// # Errors
     ///
@@ -356,17 +394,18 @@ pub trait OrFail<T> {
     ///     Ok(sheets + 1)
     /// }
     /// assert_eq!(modern().unwrap_err().to_string(), "out of paper");
+    /// assert_eq!(Err::<u8, _>("no toner").or_fail().unwrap_err().to_string(), "no toner");
     /// ```
     #[track_caller]
     fn or_fail(self) -> Result<T, Failure>;
 }
 
-impl<T> OrFail<T> for Result<T, Box<dyn Error + Send + Sync>> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
     #[track_caller]
     fn or_fail(self) -> Result<T, Failure> {
         match self {
             Ok(value) => Ok(value),
-            Err(error) => Err(Failure::from_boxed(error)),
+            Err(error) => Err(Failure::from_boxed(error.into())),
         }
     }
 }

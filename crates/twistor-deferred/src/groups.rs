@@ -90,6 +90,7 @@ use crate::Deferred;
 /// let (title, lines) = both.try_take().unwrap().unwrap();
 /// assert_eq!((title.unwrap(), lines.unwrap()), ("a poem", 14));
 /// ```
+#[track_caller]
 pub fn deferred_list<G, M>(inputs: G) -> Deferred<G::Results>
 where
     G: Group<M>,
@@ -128,6 +129,7 @@ where
 /// # let ready = task.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
 /// # assert!(matches!(ready, std::task::Poll::Ready(Ok(text)) if text == "IFIF"));
 /// ```
+#[track_caller]
 pub fn gather_results<G, M>(inputs: G) -> Deferred<G::Values>
 where
     G: Group<M>,
@@ -155,6 +157,7 @@ where
 /// assert_eq!(index, 1);
 /// assert!(result.is_err());
 /// ```
+#[track_caller]
 pub fn first_result<C, M>(inputs: C) -> Deferred<C::First>
 where
     C: Choice<M>,
@@ -181,6 +184,7 @@ where
 /// let failure = first_success([fail::<u8>(std::fmt::Error)]).try_take().unwrap().unwrap_err();
 /// assert_eq!(failure.downcast_ref::<FailureGroup>().unwrap().failures().len(), 1);
 /// ```
+#[track_caller]
 pub fn first_success<C, M>(inputs: C) -> Deferred<C::Success>
 where
     C: Choice<M>,
@@ -211,6 +215,7 @@ where
 /// assert!(slow.is_cancelled());
 /// assert_eq!(answer.try_take().unwrap().unwrap(), "the short version");
 /// ```
+#[track_caller]
 pub fn race<C, M>(inputs: C) -> Deferred<C::Success>
 where
     C: Choice<M>,

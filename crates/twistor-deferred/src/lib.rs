@@ -74,7 +74,7 @@
 //! # What is absent
 //!
 //! No I/O, no threads, no clock, no randomness, no executor. Nothing here is `Send` but [`Failure`] and plain data. Thread-locals are the
-//! queues by which dropping and cancelling do without recursion; they are empty between calls.
+//! queues by which dropping and cancelling do without recursion, and the mark of a reactor that ends; they are empty between calls.
 #![doc(test(attr(deny(warnings))))]
 
 mod moment;
@@ -87,6 +87,7 @@ mod timers;
 
 mod contain;
 mod debug;
+mod ending;
 mod failure;
 
 mod canceller;
@@ -116,6 +117,7 @@ pub use debug::{Place, is_debug, set_debug};
 pub use defer_later::{defer_later, sleep};
 pub use deferred::{CancelOnDrop, Deferred, fail, maybe_deferred, succeed};
 pub use delayed_call::{DelayedCall, TimerError};
+pub use ending::{Ending, begin_ending};
 pub use failure::{
     Abandoned, Cancelled, Circular, Failure, FailureError, OrFail, Panicked, TimedOut, Trapped,
 };

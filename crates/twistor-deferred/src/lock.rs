@@ -61,6 +61,7 @@ impl DeferredLock {
     /// # assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// assert!(!lock.is_locked());
     /// ```
+    #[track_caller]
     pub fn acquire(&self) -> Deferred<LockGuard> {
         self.semaphore.acquire().map(LockGuard)
     }
@@ -89,6 +90,7 @@ impl DeferredLock {
     /// assert_eq!(first.try_take().unwrap().unwrap(), 1);
     /// assert_eq!(second.try_take().unwrap().unwrap(), 2);
     /// ```
+    #[track_caller]
     pub fn run<R, F>(&self, f: F) -> Deferred<R::Value>
     where
         R: IntoOutcome,

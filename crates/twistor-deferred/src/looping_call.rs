@@ -125,6 +125,7 @@ impl LoopingCall {
     /// # Errors
     ///
     /// [`LoopingCallError::Running`] or [`LoopingCallError::Stopping`]; nothing has changed then.
+    #[track_caller]
     pub fn start(&self, interval: Duration) -> Result<Deferred<()>, LoopingCallError> {
         self.engine.start(interval, Grid::from_now)
     }
@@ -150,6 +151,7 @@ impl LoopingCall {
     /// assert_eq!(over.try_take().unwrap().unwrap_err().to_string(), "no more");
     /// # Ok::<(), twistor_deferred::LoopingCallError>(())
     /// ```
+    #[track_caller]
     pub fn start_later(&self, interval: Duration) -> Result<Deferred<()>, LoopingCallError> {
         self.engine.start(interval, Grid::from_later)
     }

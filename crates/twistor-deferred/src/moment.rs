@@ -1,6 +1,7 @@
 //! [`Moment`]: a point in time as a number, on whatever clock the program runs by.
 
 use std::fmt;
+use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// A point in time: whole nanoseconds since the clock it was read from began.
@@ -62,6 +63,24 @@ impl Moment {
     }
 }
 
+/// The time from the earlier moment to the later one; zero the other way round, as with [`saturating_duration_since`](Moment::saturating_duration_since).
+impl Sub for Moment {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        self.saturating_duration_since(earlier)
+    }
+}
+
+/// The moment `duration` later, at most [`Moment::MAX`].
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        self.checked_add(duration).unwrap_or(Self::MAX)
+    }
+}
+
 /// Seconds and nanoseconds, as in `Moment(1.500000000s)`.
 impl fmt::Debug for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +102,8 @@ mod tests {
         let one = Moment::ZERO.checked_add(second).unwrap();
         assert_eq!(one.checked_sub(second), Some(Moment::ZERO));
         assert_eq!(Moment::default(), Moment::ZERO);
+        assert_eq!((one - Moment::ZERO, Moment::ZERO - one), (second, Duration::ZERO));
+        assert_eq!((Moment::ZERO + second, one + Duration::MAX), (one, Moment::MAX));
     }
 
     #[test]

@@ -34,6 +34,8 @@ impl<T: 'static> Outcome<T> {
 ///
 /// What never returns (`!`) is fine too. There is nothing to implement this for beyond that.
 ///
+/// A callback that uses `?` and ends with a Deferred returns `Ok(deferred)`, and [`Deferred::flatten`] behind it makes one of the two.
+///
 /// A plain value is none of these: add such a callback with [`Deferred::map`]. The error type is [`Failure`] and
 /// nothing more general, since otherwise `|x| Ok(x + 1)` would not say what its error is; `?` converts.
 #[diagnostic::on_unimplemented(

@@ -138,6 +138,7 @@ impl<T: 'static> DeferredQueue<T> {
     /// assert_eq!((sums.try_get(), sums.try_get()), (Some(3), Some(7)));
     /// # Ok::<(), twistor_deferred::QueueOverflow<u32>>(())
     /// ```
+    #[track_caller]
     pub fn get(&self) -> Deferred<T> {
         let shared = &self.shared;
         if shared.waiters.is_empty() {

@@ -97,6 +97,7 @@ impl DeferredSemaphore {
     /// assert_eq!(slots.available(), 3);
     /// # Ok::<(), twistor_deferred::NoTokens>(())
     /// ```
+    #[track_caller]
     pub fn acquire(&self) -> Deferred<Permit> {
         if self.shared.waiters.is_empty() {
             if let Some(permit) = self.shared.take() {
@@ -130,6 +131,7 @@ impl DeferredSemaphore {
     /// assert_eq!(semaphore.available(), 1);
     /// # Ok::<(), twistor_deferred::NoTokens>(())
     /// ```
+    #[track_caller]
     pub fn run<R, F>(&self, f: F) -> Deferred<R::Value>
     where
         R: IntoOutcome,

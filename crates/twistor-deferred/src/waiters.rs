@@ -46,6 +46,7 @@ impl<T: 'static> Waiters<T> {
     }
 
     /// A place at the end of the line.
+    #[track_caller]
     pub(crate) fn join(&self) -> Deferred<T> {
         let (promise, deferred) = deferred();
         let mut line = self.line.borrow_mut();

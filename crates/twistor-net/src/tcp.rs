@@ -60,6 +60,7 @@ pub trait ReactorTcp {
     /// Connects one ready-made protocol, once. The Deferred fires after its `connection_made` has returned, or fails with the
     /// [`ConnectError`](crate::ConnectError) or, if it was lost by then, the [`CloseReason`](crate::CloseReason). Cancelling stops the
     /// attempt.
+    #[track_caller]
     fn connect_protocol<P: Protocol>(
         &self,
         destination: impl Into<Destination>,
@@ -69,6 +70,7 @@ pub trait ReactorTcp {
     }
 
     /// As [`connect_protocol`](Self::connect_protocol), with options.
+    #[track_caller]
     fn connect_protocol_with<P: Protocol>(
         &self,
         destination: impl Into<Destination>,
@@ -126,6 +128,7 @@ impl ReactorTcp for ReactorHandle {
         connect(self, destination.into(), factory, options)
     }
 
+    #[track_caller]
     fn connect_protocol_with<P: Protocol>(
         &self,
         destination: impl Into<Destination>,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::{debug, error, warn};
-use twistor_deferred::{Timers, drop_contained};
+use twistor_deferred::{Timers, begin_ending, drop_contained};
 
 use crate::error::RunError;
 use crate::inner::{Inner, Notice, Stage};
@@ -264,6 +264,8 @@ impl Reactor {
         count(&inner.counters.turns, 1);
         inner.timers.freeze();
         inner.tasks.attend(true);
+        // Everything has been disconnected: what fails now fails by that.
+        let _ending = matches!(self.handle.inner.stage.get(), Stage::Jobs).then(begin_ending);
         let turned = self.run_phases(longest);
         inner.tasks.attend(false);
         inner.timers.thaw();
@@ -358,6 +360,7 @@ impl Reactor {
 
     fn disconnect_everything(&self) {
         let inner = &self.handle.inner;
+        let _ending = begin_ending();
         let waits = inner.triggers.waits();
         if waits > 0 {
             let limit = inner.limits.shutdown_timeout;
@@ -514,6 +517,7 @@ impl Drop for Reactor {
         /// the same.
         const ROUNDS: usize = 64;
         let inner = &self.handle.inner;
+        let _ending = begin_ending();
         inner.stage.set(Stage::Leaving);
         self.shut_down_sources(SourceKind::Internal);
         for _ in 0..ROUNDS {

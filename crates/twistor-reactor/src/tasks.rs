@@ -217,6 +217,7 @@ impl ReactorHandle {
         self.spawn_at(Location::caller(), async move { make(task).await }, Some(catches))
     }
 
+    #[track_caller]
     fn spawn_at<F, R>(
         &self,
         spawned: &'static Location<'static>,

@@ -225,6 +225,7 @@ impl ReactorHandle {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn defer_to_thread<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> Result<T, Failure> + Send + 'static,

@@ -84,5 +84,6 @@ pub use self::string_transport_builder::StringTransportBuilder;
 pub use self::test_reactor::TestReactor;
 
 pub use self::scripted::{
-    Answer, Call, CallRecord, Outcome, Peer, PeerListener, Script, ScriptGuard, ScriptedKernel, Target,
+    Answer, Call, CallRecord, Outcome as CallOutcome, Peer, PeerListener, Script, ScriptGuard,
+    ScriptedKernel, Target,
 };

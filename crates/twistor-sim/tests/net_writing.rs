@@ -5,7 +5,7 @@ mod net_support;
 use net_support::{Bench, MILLISECOND, pattern};
 use twistor_net::{Flow, ProducerKind};
 use twistor_sim::conformance::harness::{Ending, Event, Feeding, Side};
-use twistor_sim::{Answer, Call, Outcome, errno};
+use twistor_sim::{Answer, Call, CallOutcome, errno};
 
 #[test]
 fn r06_many_small_writes_are_one_send() {
@@ -92,7 +92,7 @@ fn tcp_34_a_send_that_would_block_waits_for_room() {
     bench.settle();
     let sends = bench.kernel.count(Call::Send);
     let blocked = bench.calls(Call::Send).last().map(|record| record.outcome);
-    assert_eq!(blocked, Some(Outcome::WouldBlock));
+    assert_eq!(blocked, Some(CallOutcome::WouldBlock));
     bench.pass(MILLISECOND * 500);
     assert_eq!(bench.kernel.count(Call::Send), sends, "no call until there is room");
     assert!(served.end.transport().pending() > 0);

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use twistor_net::{Factory, ReactorTcp, for_protocol};
-use twistor_sim::{Call, Chaos, Fault, Happening, Outcome, Sim, Target, Trace, errno};
+use twistor_sim::{Call, CallOutcome, Chaos, Fault, Happening, Sim, Target, Trace, errno};
 
 use self::sim_support::{Two, ms, secs};
 
 /// How many calls a fault had its hand in, by the outcome.
-fn struck(trace: &Trace, call: Call) -> Vec<Outcome> {
+fn struck(trace: &Trace, call: Call) -> Vec<CallOutcome> {
     let mut all = Vec::new();
     for event in trace.events() {
         if let Happening::Call { call: other, outcome, fault: true } = event.what {
@@ -54,7 +54,9 @@ fn short_reads_and_writes_change_only_the_pieces() {
         let (two, used) = echo_under(Fault::short(call).chance(0.5));
         assert!(used >= 3, "{call:?} was short {used} times");
         assert!(
-            struck(&two.sim.trace(), call).iter().any(|outcome| matches!(outcome, Outcome::Count(1..=4096)))
+            struck(&two.sim.trace(), call)
+                .iter()
+                .any(|outcome| matches!(outcome, CallOutcome::Count(1..=4096)))
         );
     }
     let (two, used) = echo_under(Fault::short_to(Call::Recv, 7));
@@ -68,7 +70,7 @@ fn what_would_block_for_nothing_comes_again() {
         let (two, used) = echo_under(Fault::would_block(call).times(2).delay(ms(3)));
         assert_eq!(used, 2, "{call:?}");
         let expected = if call == Call::ConnectProgress { 2 } else { struck(&two.sim.trace(), call).len() };
-        assert_eq!(struck(&two.sim.trace(), call), vec![Outcome::WouldBlock; expected]);
+        assert_eq!(struck(&two.sim.trace(), call), vec![CallOutcome::WouldBlock; expected]);
     }
     let (two, used) = echo_under(Fault::would_block(Call::Accept).times(1));
     assert_eq!(used, 1);
@@ -86,7 +88,7 @@ fn errors_of_the_moment_pass() {
     ] {
         let (two, used) = echo_under(Fault::errno(call, code).times(3));
         assert_eq!(used, 3, "{call:?} {code}");
-        assert_eq!(struck(&two.sim.trace(), call), [Outcome::Errno(code); 3]);
+        assert_eq!(struck(&two.sim.trace(), call), [CallOutcome::Errno(code); 3]);
     }
 }
 

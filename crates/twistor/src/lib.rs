@@ -73,9 +73,9 @@ pub use twistor_reactor as reactor;
 #[cfg(feature = "sim")]
 pub use twistor_sim as sim;
 
-#[cfg(feature = "mio")]
-pub use self::react::react;
 pub use self::react::react_with;
+#[cfg(feature = "mio")]
+pub use self::react::{react, react_async};
 pub use twistor_deferred::{Deferred, Failure, Promise};
 pub use twistor_net::{Connector, Factory, ListeningPort, Protocol, ReactorTcp, Transport};
 pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
@@ -84,10 +84,10 @@ pub use twistor_reactor::{Reactor, ReactorHandle, Remote};
 pub mod prelude {
     pub use twistor_deferred::{
         Abandoned, CancelOnDrop, Cancelled, Canceller, Clock, CooperativeTask, Cooperator, Deferred,
-        DeferredLock, DeferredQueue, DeferredSemaphore, DelayedCall, Failure, FailureGroup, FirstError,
-        IntoOutcome, LockGuard, LoopingCall, ManualClock, Moment, OneOf2, OneOf3, OneOf4, OrFail, Outcome,
-        Panicked, Permit, Promise, TimedOut, defer_later, deferred, deferred_list, fail, first_result,
-        first_success, gather_results, maybe_deferred, race, succeed,
+        DeferredLock, DeferredQueue, DeferredSemaphore, DelayedCall, Failure, FailureError, FailureGroup,
+        FirstError, IntoOutcome, LockGuard, LoopingCall, ManualClock, Moment, OneOf2, OneOf3, OneOf4, OrFail,
+        Outcome, Panicked, Permit, Promise, TimedOut, defer_later, deferred, deferred_list, fail,
+        first_result, first_success, gather_results, maybe_deferred, race, succeed,
     };
     pub use twistor_net::{
         Address, Bytes, CannotListenError, ClientFactory, ConnectError, Connection, Connector,

@@ -19,10 +19,26 @@ use twistor_reactor::{Reactor, ReactorHandle, RunError};
 ///   sources, when the reactor has stopped, and gives code 1.
 ///
 /// If the reactor stops before (by SIGINT, by SIGTERM, by anybody's [`stop`](ReactorHandle::stop)), it does not wait for `main`, and the
-/// code is 0, unless `main` comes to an end during shutdown: then that counts. A reactor that cannot be made, or whose kernel is broken, is said so
+/// code is 0, unless `main` comes to an end during shutdown: then that counts. Tasks that have not ended are dropped. A reactor that cannot be made, or whose kernel is broken, is said so
 /// on standard error, and gives code 1.
 ///
-/// The reactor is dropped before this returns. For one of your own making, see [`react_with`].
+/// The reactor is dropped before this returns. For one of your own making, see [`react_with`]; for a `main` that is a future, [`react_async`].
+///
+/// A `main` that uses `?` and ends with a Deferred goes through [`flatten`](crate::Deferred::flatten):
+///
+/// ```no_run
+/// # use twistor::prelude::*;
+/// # struct Echo;
+/// # impl Protocol for Echo {}
+/// # fn serve_until_told(_port: ListeningPort) -> Deferred<()> { succeed(()) }
+/// twistor::react(|reactor| {
+///     maybe_deferred(|| {
+///         let port = reactor.listen_tcp(("127.0.0.1", 8000), for_protocol(|_| Echo))?;
+///         Ok(serve_until_told(port))
+///     })
+///     .flatten()
+/// });
+/// ```
 ///
 /// # Examples
 ///
@@ -73,6 +89,37 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// As [`react`], for a `main` that is a future: it is given a handle of its own, and spawned.
+///
+/// If the reactor stops before `main` is done (SIGINT), `main` is dropped where it stands, at the end. For a clean-up that takes time, add a trigger before shutdown
+/// ([`add_system_event_trigger`](ReactorHandle::add_system_event_trigger)) that returns a Deferred.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::ExitCode;
+/// use std::time::Duration;
+/// use twistor::prelude::*;
+///
+/// fn main() -> ExitCode {
+///     twistor::react_async(|reactor| async move {
+///         reactor.sleep(Duration::from_millis(1)).await?;
+///         let answer: u8 = "42".parse()?;
+///         println!("{answer}");
+///         Ok(())
+///     })
+/// }
+/// ```
+#[cfg(feature = "mio")]
+pub fn react_async<F, R>(main: impl FnOnce(ReactorHandle) -> F) -> ExitCode
+where
+    F: Future<Output = R> + 'static,
+    R: IntoOutcome + 'static,
+    R::Value: Termination,
+{
+    react(|reactor| reactor.spawn(main(reactor.clone())))
 }
 
 /// As `react`, on a reactor of your own: with other limits, or over another kernel, in a test say.

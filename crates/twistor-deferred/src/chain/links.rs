@@ -242,7 +242,7 @@ pub(crate) fn cancel(chain: &Rc<dyn Chain>) {
         }
     }
     if links.phase() == Phase::Cancelling {
-        target.put_failure(Phase::Cancelled, Failure::new(Cancelled));
+        target.put_failure(Phase::Cancelled, Failure::placeless(Cancelled));
         target.drive();
     }
 }

@@ -85,7 +85,7 @@ impl<T: 'static> FireOnce<T> for Root<T> {
 
     fn abandon(self: Rc<Self>) {
         if self.links.phase() == Phase::Pending {
-            self.put(Phase::Fired, Err(Failure::new(Abandoned)));
+            self.put(Phase::Fired, Err(Failure::placeless(Abandoned)));
             if self.has_followers() {
                 abandon::drive_in_turn(self);
             }

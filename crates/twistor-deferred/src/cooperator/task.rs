@@ -10,6 +10,7 @@ use super::job::Job;
 use super::scheduler::Scheduler;
 use super::{SchedulerStopped, TaskError, TaskStopped};
 use crate::contain::{contain, drop_contained};
+use crate::ending::is_ending;
 use crate::{Cancelled, Canceller, Deferred, Failure, Promise, deferred};
 
 /// The handle of an iterator that a [`Cooperator`](crate::Cooperator) works off.
@@ -37,6 +38,7 @@ impl CooperativeTask {
     /// [`next`](Iterator::next) or when it was dropped at its end, with [`TaskStopped`] after
     /// [`stop`](Self::stop), and with [`SchedulerStopped`] after
     /// [`Cooperator::stop`](crate::Cooperator::stop). Cancelling it affects nobody else: the task goes on.
+    #[track_caller]
     pub fn when_done(&self) -> Deferred<()> {
         self.task.heard.set(true);
         if let State::Finished(ended) = &*self.task.state.borrow() {
@@ -237,8 +239,12 @@ impl Drop for Task {
             State::Ready(job) | State::Parked(job, _) => drop_contained(job),
             State::Finished(Ended::Failed(failure)) => {
                 if !self.heard.get() && !failure.is_cancelled() {
-                    let _ = contain(|| {
-                        tracing::error!(failure = %format_args!("{failure:#}"), "unhandled failure in a cooperative task");
+                    let ends = is_ending() && !failure.is_panicked();
+                    let _ = contain(|| match format_args!("{failure:#}") {
+                        failure if ends => {
+                            tracing::debug!(%failure, "unhandled failure in a cooperative task, at the end of its reactor");
+                        }
+                        failure => tracing::error!(%failure, "unhandled failure in a cooperative task"),
                     });
                 }
                 drop_contained(failure);

@@ -207,6 +207,29 @@ impl<T: 'static> Deferred<T> {
     }
 }
 
+impl<T: 'static> Deferred<Deferred<T>> {
+    /// The inner Deferred's result, once both have fired: for a function that uses `?` first and has a Deferred at its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_deferred::{Deferred, Failure, maybe_deferred, succeed};
+    ///
+    /// fn ask(port: u16) -> Deferred<String> {
+    ///     succeed(format!("hello from {port}"))
+    /// }
+    /// let answer = maybe_deferred(|| {
+    ///     let port = "8080".parse()?;
+    ///     Ok(ask(port))
+    /// })
+    /// .flatten();
+    /// assert_eq!(answer.try_take().unwrap().unwrap(), "hello from 8080");
+    /// ```
+    pub fn flatten(self) -> Deferred<T> {
+        self.add_callback(|inner| inner)
+    }
+}
+
 /// The result goes by a callback of the other side, which is dropped first.
 #[inline]
 fn pass<C, U>(uncalled: C, result: Result<U, Failure>) -> Outcome<U> {

@@ -52,9 +52,11 @@ pub trait Group<M: ?Sized>: Sealed<M> {
     type Values: 'static;
 
     #[doc(hidden)]
+    #[track_caller]
     fn list(self) -> Deferred<Self::Results>;
 
     #[doc(hidden)]
+    #[track_caller]
     fn gather(self) -> Deferred<Self::Values>;
 }
 
@@ -79,12 +81,15 @@ pub trait Choice<M: ?Sized>: Sealed<M> {
     type Success: 'static;
 
     #[doc(hidden)]
+    #[track_caller]
     fn first_result(self) -> Deferred<Self::First>;
 
     #[doc(hidden)]
+    #[track_caller]
     fn first_success(self) -> Deferred<Self::Success>;
 
     #[doc(hidden)]
+    #[track_caller]
     fn race(self) -> Deferred<Self::Success>;
 }
 
@@ -98,6 +103,7 @@ where
     type Results = Vec<Result<T, Failure>>;
     type Values = Vec<T>;
 
+    #[track_caller]
     fn list(self) -> Deferred<Self::Results> {
         let Some((inputs, roll, group)) = call_roll(self) else { return succeed(Vec::new()) };
         for (index, input) in inputs {
@@ -106,6 +112,7 @@ where
         group
     }
 
+    #[track_caller]
     fn gather(self) -> Deferred<Self::Values> {
         let Some((inputs, roll, group)) = call_roll(self) else { return succeed(Vec::new()) };
         for (index, input) in inputs {
@@ -128,6 +135,7 @@ where
     type First = (usize, Result<T, Failure>);
     type Success = (usize, T);
 
+    #[track_caller]
     fn first_result(self) -> Deferred<Self::First> {
         let Some((inputs, roll, group)) = call_roll::<_, _, (), _>(self) else { return no_inputs() };
         for (index, input) in inputs {
@@ -136,15 +144,18 @@ where
         group
     }
 
+    #[track_caller]
     fn first_success(self) -> Deferred<Self::Success> {
         first_value(self, Others::KeepRunning)
     }
 
+    #[track_caller]
     fn race(self) -> Deferred<Self::Success> {
         first_value(self, Others::AreCancelled)
     }
 }
 
+#[track_caller]
 fn first_value<I, T>(inputs: I, others: Others) -> Deferred<(usize, T)>
 where
     I: IntoIterator<Item = Deferred<T>>,
@@ -157,6 +168,7 @@ where
     group
 }
 
+#[track_caller]
 fn no_inputs<R: 'static>() -> Deferred<R> {
     fail(FailureGroup::default())
 }
@@ -165,6 +177,7 @@ fn no_inputs<R: 'static>() -> Deferred<R> {
 type Called<T, X, R> = (Enumerate<IntoIter<Deferred<T>>>, Rc<RollCall<Vec<Slot<X>>, R>>, Deferred<R>);
 
 /// Starts a group of `inputs`, each of which is yet to be heard; `None` if there are none.
+#[track_caller]
 fn call_roll<I, T, X, R>(inputs: I) -> Option<Called<T, X, R>>
 where
     I: IntoIterator<Item = Deferred<T>>,

@@ -40,6 +40,7 @@ enum Phase<S, R> {
 
 impl<S: Slots + 'static, R: 'static> RollCall<S, R> {
     /// The state of a group with at least one input, and its Deferred. Each input is to be given to `hear`.
+    #[track_caller]
     pub(super) fn new(slots: S) -> (Rc<Self>, Deferred<R>) {
         let (promise, group) = deferred();
         let roll = Rc::new_cyclic(|roll: &Weak<Self>| {

@@ -30,6 +30,7 @@ macro_rules! group {
             type Results = ($(Result<$T, Failure>,)+);
             type Values = ($($T,)+);
 
+            #[track_caller]
             fn list(self) -> Deferred<Self::Results> {
                 let (roll, group) = RollCall::new(($(Slot::of(&self.$index),)+));
                 $(
@@ -38,6 +39,7 @@ macro_rules! group {
                 group
             }
 
+            #[track_caller]
             fn gather(self) -> Deferred<Self::Values> {
                 let (roll, group) = RollCall::new(($(Slot::of(&self.$index),)+));
                 $(
@@ -67,10 +69,12 @@ impl Group<()> for () {
     type Results = ();
     type Values = ();
 
+    #[track_caller]
     fn list(self) -> Deferred<()> {
         succeed(())
     }
 
+    #[track_caller]
     fn gather(self) -> Deferred<()> {
         succeed(())
     }
@@ -82,6 +86,7 @@ macro_rules! choice {
             type First = $OneOf<$(Result<$T, Failure>),+>;
             type Success = $OneOf<$($T),+>;
 
+            #[track_caller]
             fn first_result(self) -> Deferred<Self::First> {
                 let (roll, group) = RollCall::new(vec![$(Slot::<()>::of(&self.$index)),+]);
                 $(
@@ -90,6 +95,7 @@ macro_rules! choice {
                 group
             }
 
+            #[track_caller]
             fn first_success(self) -> Deferred<Self::Success> {
                 let (roll, group) = RollCall::new(vec![$(Slot::of(&self.$index)),+]);
                 $(
@@ -100,6 +106,7 @@ macro_rules! choice {
                 group
             }
 
+            #[track_caller]
             fn race(self) -> Deferred<Self::Success> {
                 let (roll, group) = RollCall::new(vec![$(Slot::of(&self.$index)),+]);
                 $(

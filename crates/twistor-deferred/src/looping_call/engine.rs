@@ -63,6 +63,7 @@ impl Engine {
         Self { clock, body: Cell::new(Some(body)), state: RefCell::new(State::Idle) }
     }
 
+    #[track_caller]
     pub(super) fn start(
         self: &Rc<Self>,
         interval: Duration,

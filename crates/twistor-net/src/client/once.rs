@@ -12,6 +12,7 @@ use crate::{
     Address, ClientFactory, ConnectError, Connection, Connector, Destination, Factory, Protocol, Transport,
 };
 
+#[track_caller]
 pub(crate) fn connect_protocol<P: Protocol>(
     reactor: &ReactorHandle,
     destination: Destination,
@@ -23,6 +24,7 @@ pub(crate) fn connect_protocol<P: Protocol>(
 
 /// As [`connect_protocol`], with what `hand_out` makes of the connection once it stands. If nobody wants it any more by then, that is
 /// dropped.
+#[track_caller]
 pub(crate) fn connect_once<P: Protocol, T: 'static>(
     reactor: &ReactorHandle,
     destination: Destination,

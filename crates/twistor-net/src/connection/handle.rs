@@ -44,6 +44,7 @@ impl<P: Protocol> Connection<P> {
 
     /// As [`post`](Self::post), with an answer. If the connection is lost before, the failure is
     /// [`Abandoned`](twistor_deferred::Abandoned).
+    #[track_caller]
     pub fn call<R: 'static>(&self, f: impl FnOnce(&mut P, &Transport) -> R + 'static) -> Deferred<R> {
         let (promise, answer) = deferred();
         self.post(move |protocol, transport| promise.callback(f(protocol, transport)));

@@ -42,8 +42,10 @@ pub enum PortState {
 /// A port without the type of its factory.
 trait Object {
     fn start_listening(self: Rc<Self>) -> Result<(), CannotListenError>;
+    #[track_caller]
     fn stop_listening(self: Rc<Self>) -> Deferred<()>;
     fn stop_accepting(&self);
+    #[track_caller]
     fn drain(self: Rc<Self>, deadline: Duration) -> Deferred<Drained>;
     fn host(&self) -> SocketAddr;
     fn state(&self) -> PortState;
@@ -72,6 +74,7 @@ impl ListeningPort {
     /// Accepts no more from this moment on. The socket is closed and the factory stopped before the loop sleeps, then the Deferred fires;
     /// it fails if `stop_factory` panics, and the port is stopped all the same. Connections are left alone. On a port that does not
     /// listen the Deferred has fired already.
+    #[track_caller]
     pub fn stop_listening(&self) -> Deferred<()> {
         Rc::clone(&self.core).stop_listening()
     }
@@ -117,6 +120,7 @@ impl ListeningPort {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn drain(&self, deadline: Duration) -> Deferred<Drained> {
         Rc::clone(&self.core).drain(deadline)
     }
@@ -325,6 +329,7 @@ impl<F: Factory> Object for Core<F> {
         }
     }
 
+    #[track_caller]
     fn stop_listening(self: Rc<Self>) -> Deferred<()> {
         if self.state.get() == PortState::Stopped {
             return succeed(());
@@ -348,6 +353,7 @@ impl<F: Factory> Object for Core<F> {
         }
     }
 
+    #[track_caller]
     fn drain(self: Rc<Self>, deadline: Duration) -> Deferred<Drained> {
         self.begin_drain(deadline)
     }

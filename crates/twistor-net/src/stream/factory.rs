@@ -19,51 +19,44 @@ pub struct ForStream<F> {
 ///
 /// # Examples
 ///
-/// An echo server, and a client that tries it. The executor is that of the crate `futures`; any other does.
+/// An echo server, and a client that tries it:
 ///
 /// ```
 /// # #[cfg(feature = "mio")] {
-/// use std::time::Duration;
-/// use futures::executor::LocalPool;
 /// use futures::io::{AsyncReadExt, AsyncWriteExt, copy};
-/// use futures::task::LocalSpawnExt;
 /// use twistor_net::{ByteStream, ReactorTcp, for_stream};
 /// use twistor_reactor::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
-/// let mut tasks = LocalPool::new();
 ///
-/// let spawner = tasks.spawner();
-/// let port = reactor.listen_tcp(("127.0.0.1", 0), for_stream(move |stream, _peer| {
+/// let handle = reactor.handle();
+/// let port = reactor.listen_tcp(("127.0.0.1", 0), for_stream(move |stream, peer| {
 ///     let echo = async move {
 ///         let (reader, mut writer) = stream.split();
-///         copy(reader, &mut writer).await.expect("the client is honest");
-///         writer.close().await.expect("and waits for our end");
+///         copy(reader, &mut writer).await?;
+///         writer.close().await?;
+///         Ok(())
 ///     };
-///     spawner.spawn_local(echo).expect("the program has not ended");
+///     handle.spawn(echo).log_failure(format!("echoing to {peer}"));
 /// }))?;
 ///
-/// let connecting = ByteStream::connect(&reactor, ("127.0.0.1", port.host().port()));
 /// let handle = reactor.handle();
-/// let client = async move {
-///     let mut stream = connecting.await.expect("somebody listens");
-///     stream.write_all(b"hello").await.unwrap();
-///     stream.close().await.unwrap();
+/// reactor.spawn(async move {
+///     let mut stream = ByteStream::connect(&handle, ("127.0.0.1", port.host().port())).await?;
+///     stream.write_all(b"hello").await?;
+///     stream.close().await?;
 ///     let mut answer = String::new();
-///     stream.read_to_string(&mut answer).await.unwrap();
+///     stream.read_to_string(&mut answer).await?;
 ///     assert_eq!(answer, "hello");
-///     handle.stop().unwrap();
-/// };
-/// tasks.spawner().spawn_local(client)?;
-///
-/// reactor.start()?;
-/// while !reactor.is_finished() {
-///     tasks.run_until_stalled();
-///     reactor.iterate(Some(Duration::from_millis(1)))?; // This executor cannot wake the loop.
-/// }
+///     handle.stop()?;
+///     Ok(())
+/// });
+/// reactor.run()?;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Any other executor on the reactor's thread does as well, if its wakers wake the loop.
 pub fn for_stream<F: FnMut(ByteStream, &Address) + 'static>(open: F) -> ForStream<F> {
     ForStream { open: Rc::new(RefCell::new(open)) }
 }

@@ -55,8 +55,6 @@ const READ_BUFFER_LIMIT: usize = 65_536;
 ///
 /// ```
 /// # #[cfg(feature = "mio")] {
-/// # use futures::executor::LocalPool;
-/// # use futures::task::LocalSpawnExt;
 /// use futures::io::{AsyncBufReadExt, AsyncWriteExt};
 /// use twistor_net::{ByteStream, Protocol, ReactorTcp, Transport, for_protocol};
 /// # use twistor_reactor::Reactor;
@@ -69,25 +67,19 @@ const READ_BUFFER_LIMIT: usize = 65_536;
 /// }
 ///
 /// # let mut reactor = Reactor::new()?;
-/// # let mut tasks = LocalPool::new();
 /// let port = reactor.listen_tcp(("127.0.0.1", 0), for_protocol(|_| Greeter))?;
-/// let connecting = ByteStream::connect(&reactor, ("127.0.0.1", port.host().port()));
-/// # let handle = reactor.handle();
-/// let task = async move {
-///     let mut stream = connecting.await.expect("somebody listens");
+/// let handle = reactor.handle();
+/// reactor.spawn(async move {
+///     let mut stream = ByteStream::connect(&handle, ("127.0.0.1", port.host().port())).await?;
 ///     let mut line = String::new();
-///     stream.read_line(&mut line).await.unwrap();
+///     stream.read_line(&mut line).await?;
 ///     assert_eq!(line, "welcome\n");
-///     stream.write_all(b"thank you\n").await.unwrap();
-///     stream.flush().await.unwrap();
-/// #   handle.stop().unwrap();
-/// };
-/// # tasks.spawner().spawn_local(task)?;
-/// # reactor.start()?;
-/// # while !reactor.is_finished() {
-/// #     tasks.run_until_stalled();
-/// #     reactor.iterate(Some(std::time::Duration::from_millis(1)))?;
-/// # }
+///     stream.write_all(b"thank you\n").await?;
+///     stream.flush().await?;
+///     handle.stop()?;
+///     Ok(())
+/// });
+/// # reactor.run()?;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -108,11 +100,13 @@ impl ByteStream {
     ///
     /// It fails with the [`ConnectError`](crate::ConnectError) or, if the connection was lost by then, the [`CloseReason`]. Cancelling stops
     /// the attempt. Dropping the Deferred does not, as ever: the connection is closed as soon as it stands.
+    #[track_caller]
     pub fn connect(reactor: &ReactorHandle, destination: impl Into<Destination>) -> Deferred<Self> {
         Self::connect_with(reactor, destination, TcpClientOptions::default())
     }
 
     /// As [`connect`](Self::connect), with options.
+    #[track_caller]
     pub fn connect_with(
         reactor: &ReactorHandle,
         destination: impl Into<Destination>,

@@ -68,6 +68,7 @@ enum Cancel {
 ///
 /// One stage stands between the promise and whatever the user adds. It hands the output on, and hears of a cancel. If the task catches
 /// that, the stage returns the Deferred of a new promise, which the task is to fire, and which can be cancelled in the same way.
+#[track_caller]
 pub(super) fn begin<F, R>(task: &Rc<Task<F>>) -> Deferred<R::Value>
 where
     F: Future<Output = R> + 'static,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use twistor_reactor::kernel::Kernel;
-use twistor_sim::{Answer, Call, Outcome, ScriptedKernel, errno};
+use twistor_sim::{Answer, Call, CallOutcome, ScriptedKernel, errno};
 
 use crate::util::*;
 
@@ -21,10 +21,10 @@ fn every_call_is_recorded_with_what_came_of_it() {
     assert_eq!(
         summary,
         [
-            (Call::Send, Outcome::Count(3), false),
-            (Call::Send, Outcome::Errno(errno::ENOBUFS), true),
-            (Call::Recv, Outcome::WouldBlock, false),
-            (Call::Close, Outcome::Done, false),
+            (Call::Send, CallOutcome::Count(3), false),
+            (Call::Send, CallOutcome::Errno(errno::ENOBUFS), true),
+            (Call::Recv, CallOutcome::WouldBlock, false),
+            (Call::Close, CallOutcome::Done, false),
         ]
     );
     assert_eq!((calls[0].local, calls[0].peer), (Some(80), Some(20_000)));
