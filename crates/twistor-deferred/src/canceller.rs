@@ -3,13 +3,14 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::chain::{Chain, Phase, cancel, where_it_waits};
+use crate::chain::{Chain, Phase, cancel, cancel_in_turn, where_it_waits};
 
 /// Cancels whatever a chain waits for at the time, wherever its [`Deferred`](crate::Deferred) has gone.
 ///
 /// The Deferred may have been consumed by adding to it, returned from a callback, or dropped. Once the chain is
 /// through, cancelling does nothing; that holds for an inner chain even if the one that waited for it goes on. Keeping
-/// or dropping a canceller changes nothing about the chain.
+/// or dropping a canceller changes nothing about the chain. A canceller of an inner chain whose last callback returns the next round, and that
+/// one's the next, keeps every round it went through in memory: take it from the outer Deferred of such a loop.
 ///
 /// # Examples
 ///
@@ -37,6 +38,12 @@ impl Canceller {
     /// as you like, from anywhere.
     pub fn cancel(&self) {
         cancel(&self.chain);
+    }
+
+    /// As [`cancel`](Self::cancel), after the cancel that is being passed on.
+    #[doc(hidden)]
+    pub fn cancel_in_turn(&self) {
+        cancel_in_turn(&self.chain);
     }
 
     /// Whether the chain waits for something that a cancel would reach.

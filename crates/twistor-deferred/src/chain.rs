@@ -44,8 +44,8 @@ mod links;
 mod root;
 mod tail;
 
-pub(crate) use forsake::abandoned_await;
-pub use forsake::drop_cancelling;
+pub(crate) use forsake::{abandoned_await, cancel_in_turn};
+pub use forsake::{drop_cancelling, dropping_plainly};
 pub(crate) use links::{Chain, Phase, cancel, where_it_waits};
 pub(crate) use root::{FireOnce, Root};
 pub(crate) use tail::Tail;
@@ -248,7 +248,8 @@ fn discard<T>(result: Result<T, Failure>, chain: Option<&Rc<dyn Chain>>) {
     match result {
         Ok(value) => drop_contained(value),
         Err(failure) => {
-            if failure.find::<Cancelled>().is_none() {
+            // An error's `source` is the application's code. One that panics has not said that it is a cancel.
+            if !contain(|| failure.find::<Cancelled>().is_some()).unwrap_or(false) {
                 report(&failure, chain);
             }
             drop_contained(failure);
@@ -413,10 +414,11 @@ impl Driver {
                 (Link::Forward(node), true)
             }
         };
-        source.slot().replace_link(link);
         if let Some(chain) = &self.chain {
             links::wait(chain, source.chain(), node_stays);
         }
+        // Last: this drops the waker of a task that has polled it, and that may fire the inner promise.
+        source.slot().replace_link(link);
         None
     }
 

@@ -224,7 +224,8 @@ impl<T> Future for Deferred<T> {
             Some(result) => Poll::Ready(result),
             None => {
                 slot.await_with(cx.waker());
-                Poll::Pending
+                // Cloning and dropping wakers may have fired the promise, and then nobody would be woken.
+                slot.take_result().map_or(Poll::Pending, Poll::Ready)
             }
         }
     }

@@ -107,7 +107,7 @@ mod queue;
 mod semaphore;
 
 pub use canceller::Canceller;
-pub use chain::drop_cancelling;
+pub use chain::{drop_cancelling, dropping_plainly};
 pub use clock::Clock;
 pub use contain::{contain, drop_contained, panic_text};
 pub use cooperator::{

@@ -323,15 +323,18 @@ impl Shared {
         if self.closed.get() || self.clearing.get() {
             return false;
         }
+        // The clock is somebody's code too: it is asked before anything is borrowed.
+        let due = deadline.map(|at| at.max(self.now()));
         let mut state = self.state.borrow_mut();
         call.index.set(state.calls.insert(Rc::clone(call)));
-        state.place(call, deadline.map(|at| at.max(self.now())));
+        state.place(call, due);
         true
     }
 
     /// Gives a pending call another deadline.
     pub(crate) fn move_to(&self, call: &Call<dyn Code>, deadline: Option<Moment>) {
-        self.state.borrow_mut().place(call, deadline.map(|at| at.max(self.now())));
+        let due = deadline.map(|at| at.max(self.now()));
+        self.state.borrow_mut().place(call, due);
     }
 
     /// Takes out a pending call, whose code is left for the caller to drop.

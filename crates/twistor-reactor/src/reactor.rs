@@ -512,7 +512,14 @@ impl Deref for Reactor {
 }
 
 impl Drop for Reactor {
+    /// Also inside the future of a cancelled task of another reactor: this one's tasks are not cancelled, they are gone.
     fn drop(&mut self) {
+        twistor_deferred::dropping_plainly(|| self.tear_down());
+    }
+}
+
+impl Reactor {
+    fn tear_down(&mut self) {
         /// How many rounds of notifications the end of a reactor grants; a program whose every notification makes another one ends all
         /// the same.
         const ROUNDS: usize = 64;

@@ -298,3 +298,42 @@ fn def_28_a_long_row_of_tasks_that_wait_for_each_other_is_cancelled_in_constant_
     };
     std::thread::Builder::new().stack_size(512 * 1024).spawn(row).unwrap().join().unwrap();
 }
+
+#[test]
+fn def_28_rows_of_every_kind_pass_a_cancel_on_in_constant_stack() {
+    type Link = fn(&Reactor, Deferred<()>) -> Deferred<()>;
+    const KINDS: [Link; 3] = [
+        |reactor, before| reactor.spawn_with(|task| async move { task.catch_cancel(before).await }),
+        |reactor, before| reactor.spawn(before.cancel_on_drop()),
+        |reactor, before| reactor.spawn(async { before }),
+    ];
+    for kind in KINDS {
+        let row = move || {
+            let (mut reactor, _world) = started();
+            let (promise, mut last) = deferred::<()>();
+            for _ in 0..20_000 {
+                last = kind(&reactor, last);
+            }
+            turns(&mut reactor, 20);
+            last.cancel();
+            assert!(promise.is_cancelled());
+        };
+        std::thread::Builder::new().stack_size(512 * 1024).spawn(row).unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn def_28_a_reactor_dropped_inside_a_cancelled_task_detaches_too() {
+    let (mut outer, _world) = started();
+    let (mut inner, _other) = started();
+    let (promise, awaited) = deferred::<()>();
+    drop(inner.spawn(awaited));
+    turns(&mut inner, 1);
+    let task = outer.spawn(async move {
+        keep(&inner);
+        pending::<()>().await;
+    });
+    turns(&mut outer, 1);
+    task.cancel();
+    assert!(!promise.is_cancelled());
+}

@@ -452,3 +452,27 @@ fn def_28_callbacks_and_errbacks_of_a_cancelled_task_see_the_one_result() {
     canceller.cancel();
     notes.expect_nothing();
 }
+
+#[test]
+fn def_28_a_catching_await_that_was_left_lying_does_not_catch_for_ever() {
+    use futures::future::{Either, select};
+    let (mut reactor, _world) = started();
+    let (_left, loser) = deferred::<u8>();
+    let (promise, winner) = deferred::<u8>();
+    let task = reactor.spawn_with(move |task| async move {
+        let Either::Right((_, loser)) = select(task.catch_cancel(loser), winner).await else {
+            panic!("the wrong one has won");
+        };
+        pending::<()>().await;
+        loser.await
+    });
+    turns(&mut reactor, 1);
+    promise.callback(1);
+    turns(&mut reactor, 1);
+    task.cancel(); // Reaches the one that lies there, and the task may have looked.
+    turns(&mut reactor, 2);
+    assert!(!task.has_result());
+    task.cancel();
+    assert!(task.has_result());
+    is_cancelled(task);
+}

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use twistor_reactor::{Reactor, ReactorHandle, RunError};
 
 /// Runs a reactor until what `main` returns is done, and gives the exit code of the program.
 ///
-/// `main` is called once, with the reactor running, and returns what a callback may: a [`Deferred`](crate::Deferred) mostly, that of
+/// `main` is called once, with the reactor started (and running, unless a trigger before startup returned a Deferred), and returns what a callback may: a [`Deferred`](crate::Deferred) mostly, that of
 /// [`spawn`](ReactorHandle::spawn) for instance. When that has its result, the reactor is stopped in order (see [`ReactorHandle::stop`]), and:
 ///
 /// - A value is the exit code: `()` is success, an [`ExitCode`] is itself, and so on by [`Termination`]. Make `()` of any other with
@@ -191,7 +192,8 @@ fn run<R: IntoOutcome>(
 
 /// As Rust's own `main` says it.
 fn complain(what: &dyn fmt::Display) {
-    eprintln!("Error: {what}");
+    // What is said may be the application's code, and nobody may be left to hear it: the exit code stays what it is.
+    let _ = contain(|| writeln!(io::stderr().lock(), "Error: {what}"));
 }
 
 fn failed(failure: &Failure) -> ExitCode {

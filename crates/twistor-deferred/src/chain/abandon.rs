@@ -37,11 +37,13 @@ pub(super) fn drive_in_turn(chain: Rc<dyn Chain>) {
     match running {
         Ok(true) => {}
         Ok(false) => {
-            let mut next = Some(chain);
-            while let Some(chain) = next {
-                chain.drive();
-                next = pop();
-            }
+            super::dropping_plainly(|| {
+                let mut next = Some(chain);
+                while let Some(chain) = next {
+                    chain.drive();
+                    next = pop();
+                }
+            });
         }
         Err(_) => chain.drive(),
     }

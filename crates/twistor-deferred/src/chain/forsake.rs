@@ -56,6 +56,13 @@ pub fn drop_cancelling<F>(future: F) {
     }
 }
 
+/// Runs `f`, in which what is dropped is dropped as usual, although the future of a cancelled task may be being dropped around it.
+#[doc(hidden)]
+pub fn dropping_plainly<R>(f: impl FnOnce() -> R) -> R {
+    let _mark = Mark::set(false);
+    f()
+}
+
 /// A task has dropped the Deferred at the end of `chain`, for which it was waiting.
 pub(crate) fn abandoned_await(chain: &Rc<dyn Chain>) {
     if !DROPPING.try_with(Cell::get).unwrap_or(false) {
@@ -66,6 +73,28 @@ pub(crate) fn abandoned_await(chain: &Rc<dyn Chain>) {
         waiting.push_back(Rc::clone(chain));
         queue.set(Some(waiting));
     });
+}
+
+/// Cancels what `chain` waits for: now, or after what is being cancelled now. For those that pass a cancel on: a row of them is
+/// worked off in a loop.
+pub(crate) fn cancel_in_turn(chain: &Rc<dyn Chain>) {
+    let running = QUEUE.try_with(|queue| {
+        let mut waiting = queue.take();
+        let running = waiting.is_some();
+        if let Some(waiting) = &mut waiting {
+            waiting.push_back(Rc::clone(chain));
+        }
+        queue.set(Some(waiting.unwrap_or_default()));
+        running
+    });
+    if running == Ok(true) {
+        return;
+    }
+    let _mark = Mark::set(false);
+    cancel(chain);
+    while let Some(chain) = pop() {
+        cancel(&chain);
+    }
 }
 
 /// Whether there was none. While the thread is being torn down there is never one, and nothing is cancelled.

@@ -158,7 +158,7 @@ impl Scheduler {
             State::Ready(job) => drop(job.end(result.clone())),
             State::Parked(job, canceller) => {
                 drop(job.end(result.clone()));
-                canceller.cancel();
+                canceller.cancel_in_turn();
             }
             State::Stepping | State::Finished(_) => {}
         }

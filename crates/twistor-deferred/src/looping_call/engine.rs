@@ -119,7 +119,7 @@ impl Engine {
             State::Idle | State::Waiting(..) => None,
         };
         if let Some(canceller) = pending {
-            canceller.cancel();
+            canceller.cancel_in_turn();
         }
     }
 

@@ -9,6 +9,7 @@ mod defer_later;
 mod executors;
 mod future;
 mod groups;
+mod hostile;
 mod locks;
 mod looping_call;
 mod model;

@@ -122,12 +122,17 @@ impl Catches {
     }
 
     /// A cancel comes: what is to be cancelled in place of the task, if the task catches it.
-    pub(super) fn catch(&self) -> Option<Vec<Canceller>> {
+    /// `polled_soon`: whether the task is being polled or in the queue. If not, results that are here are nobody's: the task has
+    /// left their awaits lying.
+    pub(super) fn catch(&self, polled_soon: bool) -> Option<Vec<Canceller>> {
         let all: Vec<_> = self.awaited.borrow().iter().map(|(_, canceller)| canceller.clone()).collect();
         if all.is_empty() {
             return None;
         }
         let waiting: Vec<_> = all.into_iter().filter(Canceller::is_waiting).collect();
+        if waiting.is_empty() && !polled_soon {
+            return None;
+        }
         self.owed.set(waiting.is_empty());
         Some(waiting)
     }

@@ -92,7 +92,7 @@ where
         Cancel::Panicked(text) => fail(Panicked(text)),
         Cancel::Caught(awaited) => {
             let goes_on = begin(&task);
-            awaited.iter().for_each(Canceller::cancel);
+            awaited.iter().for_each(Canceller::cancel_in_turn);
             goes_on
         }
     }
@@ -127,9 +127,18 @@ impl<F: Future + 'static> Task<F> {
         alive
     }
 
+    /// Whether the task is being polled, or is to be without another wake.
+    fn is_polled_soon(&self) -> bool {
+        let state = self.state.take();
+        let polling = matches!(state, State::Polling);
+        self.state.set(state);
+        polling || self.alarm.is_queued()
+    }
+
     /// The Deferred was cancelled, and its promise with it.
     fn cancel(&self) -> Cancel {
-        if let Some(awaited) = self.catches.as_ref().and_then(|catches| catches.catch()) {
+        if let Some(awaited) = self.catches.as_ref().and_then(|catches| catches.catch(self.is_polled_soon()))
+        {
             return Cancel::Caught(awaited);
         }
         match self.state.take() {
@@ -148,7 +157,7 @@ impl<F: Future + 'static> Task<F> {
     /// A cancel that came too late for the awaits it was meant for reaches the next ones, or drops the future.
     fn pay_debt(&self) {
         let Some(catches) = self.catches.as_ref().filter(|catches| catches.owes()) else { return };
-        match catches.catch() {
+        match catches.catch(self.is_polled_soon()) {
             Some(awaited) => awaited.iter().for_each(Canceller::cancel),
             None => self.drop_idle(Failure::new(Cancelled), drop_cancelling),
         }

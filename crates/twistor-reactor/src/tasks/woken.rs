@@ -84,6 +84,11 @@ impl TaskWaker {
         Arc::new(Self { id, queued: AtomicBool::new(false), woken: Arc::clone(woken) })
     }
 
+    /// Whether it is in the queue.
+    pub(super) fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Acquire)
+    }
+
     /// The task is polled from here on: a wake counts for the next poll, and what was done before an earlier one is seen by this.
     pub(super) fn begin_poll(&self) {
         self.queued.swap(false, Ordering::AcqRel);
