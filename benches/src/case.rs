@@ -10,6 +10,9 @@ pub struct Case {
     pub name: &'static str,
     /// What one iteration does, in words.
     pub what: &'static str,
+    /// How many times an iteration does the work: one, or as often as it takes to spread a cost that all share. Figures are
+    /// for one time.
+    pub unit: i64,
     /// The ways to do it, of which there is at least one.
     pub variants: Vec<Variant>,
 }

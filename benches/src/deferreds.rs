@@ -48,6 +48,7 @@ fn no_stages() -> Case {
     Case {
         name: "no_stages",
         what: "make, fire, take the result",
+        unit: 1,
         variants: vec![
             Variant::each("hand-written", expected, handwritten::no_stages),
             Variant::each(AGAIN, expected, handwritten::no_stages),
@@ -64,6 +65,7 @@ fn three_stages() -> Case {
     Case {
         name: "three_stages",
         what: "make, add three stages, fire, take the result",
+        unit: 1,
         variants: vec![
             Variant::each("hand-written", expected, move |n| handwritten::stages::<3>(n, step)),
             Variant::each(AGAIN, expected, move |n| handwritten::stages::<3>(n, step)),
@@ -89,6 +91,7 @@ fn bare_stages() -> Case {
     Case {
         name: "bare_stages",
         what: "the same with closures that capture nothing",
+        unit: 1,
         variants: vec![
             Variant::each("hand-written", expected, handwritten::bare_stages),
             Variant::each(AGAIN, expected, handwritten::bare_stages),
@@ -103,6 +106,7 @@ fn ten_stages() -> Case {
     Case {
         name: "ten_stages",
         what: "make, add ten stages, fire, take the result",
+        unit: 1,
         variants: vec![
             Variant::each("hand-written", expected, move |n| handwritten::stages::<10>(n, step)),
             Variant::each(AGAIN, expected, move |n| handwritten::stages::<10>(n, step)),
@@ -125,6 +129,7 @@ fn failure_through_ten() -> Case {
     Case {
         name: "failure_through_ten",
         what: "make, add ten stages for values, fire with a failure, take it",
+        unit: 1,
         variants: vec![
             Variant::each("hand-written, of a Result", expected, move |n| {
                 handwritten::failure_through_ten(n, step, &theirs)
@@ -141,6 +146,7 @@ fn chain_fired() -> Case {
     Case {
         name: "chain_fired",
         what: "one stage, which returns an inner one that has its result",
+        unit: 1,
         variants: vec![
             Variant::each("Deferred", expected, move |n| in_twistor::chain_fired(n, step)),
             Variant::each(AGAIN, expected, move |n| in_twistor::chain_fired(n, step)),
@@ -160,6 +166,7 @@ fn chain_pending() -> Case {
     Case {
         name: "chain_pending",
         what: "one stage, which returns an inner one that is fired after the outer one",
+        unit: 1,
         variants: vec![
             Variant::each("Deferred", expected, move |n| in_twistor::chain_pending(n, step)),
             Variant::each(AGAIN, expected, move |n| in_twistor::chain_pending(n, step)),
@@ -175,6 +182,7 @@ fn cancel() -> Case {
     Case {
         name: "cancel",
         what: "make, add one stage, cancel, take the failure",
+        unit: 1,
         variants: vec![
             Variant::each("Deferred", expected, move |n| in_twistor::cancel(n, step)),
             Variant::each(AGAIN, expected, move |n| in_twistor::cancel(n, step)),

@@ -4,7 +4,8 @@
 //!   never a fast one.
 //! - [`deferreds`]: the cases of `twistor-deferred`, and its peers in them. [`handmade`] is what people write
 //!   instead of using a library.
-//! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it.
+//! - [`spawns`]: the cases of tasks of `twistor-reactor`, and its peers in them; [`idle_kernel`] has the kernel below it.
+//! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it. [`table`] prints it.
 //!
 //! `README.md` beside this crate says how to run what there is and what the figures mean. Nothing here counts
 //! allocations: that needs an allocator of its own, which would slow down whatever is linked with it.
@@ -13,6 +14,9 @@ mod case;
 
 pub mod deferreds;
 pub mod handmade;
+pub mod idle_kernel;
 pub mod rounds;
+pub mod spawns;
+pub mod table;
 
 pub use case::{Case, Variant};

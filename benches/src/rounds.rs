@@ -21,7 +21,7 @@ pub const ROUNDS: usize = 500;
 pub struct Row {
     /// The name of the variant.
     pub name: &'static str,
-    /// Nanoseconds an iteration, in all rounds.
+    /// Nanoseconds for doing the work once, in all rounds.
     pub time: Spread,
     /// The time of the same round's first variant goes into this one's so many times.
     pub ratio: Spread,
@@ -68,14 +68,17 @@ pub fn timed(work: impl FnOnce()) -> Duration {
 /// If `rounds` is zero, or a variant gives a wrong result.
 pub fn measure(case: &mut Case, rounds: usize) -> Vec<Row> {
     let count = case.variants.len();
-    let iterations: Vec<i64> = case.variants.iter_mut().map(|it| calibrate(|n| it.run(n))).collect();
+    let unit = case.unit;
+    let iterations: Vec<i64> = case.variants.iter_mut().map(|it| calibrate(unit, |n| it.run(n))).collect();
     let mut times = vec![Vec::with_capacity(rounds); count];
     for round in 0..=rounds {
         for turn in 0..count {
             let which = (round + turn) % count;
+            // Not counted: the variant is to find caches and allocator as it leaves them, not as another one did.
+            case.variants[which].run(1);
             let elapsed = timed(|| case.variants[which].run(iterations[which]));
             if round > 0 {
-                times[which].push(elapsed.as_nanos() as f64 / iterations[which] as f64);
+                times[which].push(elapsed.as_nanos() as f64 / (iterations[which] * unit) as f64);
             }
         }
     }
@@ -87,9 +90,9 @@ pub fn measure(case: &mut Case, rounds: usize) -> Vec<Row> {
     (0..count).map(row).collect()
 }
 
-/// How many iterations take [`SHARE`], about.
-fn calibrate(mut run: impl FnMut(i64)) -> i64 {
-    let mut iterations = 64;
+/// How many iterations, each of so many units, take [`SHARE`], about.
+fn calibrate(unit: i64, mut run: impl FnMut(i64)) -> i64 {
+    let mut iterations = (64 / unit).max(1);
     loop {
         let elapsed = timed(|| run(iterations));
         if elapsed >= SHARE || iterations >= 1 << 30 {
@@ -146,7 +149,7 @@ mod tests {
             )
         };
         let mut case =
-            Case { name: "sums", what: "", variants: vec![work("some", 100), work("more", 2_000)] };
+            Case { name: "sums", what: "", unit: 1, variants: vec![work("some", 100), work("more", 2_000)] };
         let rows = measure(&mut case, 5);
         assert_eq!((rows[0].name, rows[0].ratio.low, rows[0].ratio.high), ("some", 1.0, 1.0));
         assert!(rows[1].ratio.median > 2.0, "{rows:?}");

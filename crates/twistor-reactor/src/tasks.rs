@@ -42,6 +42,8 @@ pub(crate) struct Tasks {
     table: RefCell<Slab<Rc<dyn AnyTask>>>,
     next_generation: Cell<u64>,
     woken: Arc<Woken>,
+    /// Empty: the room of the last batch of woken tasks, for the queue to grow in.
+    batch: Cell<Vec<TaskId>>,
 }
 
 impl Tasks {
@@ -50,6 +52,7 @@ impl Tasks {
             table: RefCell::new(Slab::new()),
             next_generation: Cell::new(0),
             woken: Arc::new(Woken::new(remote)),
+            batch: Cell::default(),
         }
     }
 
@@ -70,9 +73,12 @@ impl Tasks {
 
     /// Polls the tasks that are woken by now; one that is woken meanwhile waits for the next call.
     pub(crate) fn poll_woken(&self, reactor: &ReactorHandle) {
-        for id in self.woken.take() {
+        let mut batch = self.batch.take();
+        self.woken.take(&mut batch);
+        for id in batch.drain(..) {
             self.poll(id, reactor);
         }
+        self.batch.set(batch);
     }
 
     /// Polls one task, unless it has ended, or the reactor has.

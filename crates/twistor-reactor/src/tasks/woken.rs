@@ -47,21 +47,27 @@ impl Woken {
             let mut queue = self.lock();
             let Some(queue) = &mut *queue else { return };
             queue.push(id);
-            self.waiting.store(true, Ordering::SeqCst);
+            if queue.len() == 1 {
+                // It stays so until the queue is taken, under the same lock.
+                self.waiting.store(true, Ordering::SeqCst);
+            }
         }
-        if !self.attended.swap(true, Ordering::SeqCst) {
+        // Asked before it is claimed: most wakes come while the loop attends, and a load is cheaper than a swap.
+        if !self.attended.load(Ordering::SeqCst) && !self.attended.swap(true, Ordering::SeqCst) {
             self.remote.wake();
         }
     }
 
-    /// Takes the tasks that are queued so far, in the order they were woken.
-    pub(super) fn take(&self) -> Vec<TaskId> {
+    /// Takes the tasks that are queued so far, in the order they were woken, into `batch`, which is empty and leaves the queue its room.
+    pub(super) fn take(&self, batch: &mut Vec<TaskId>) {
         if !self.has_any() {
-            return Vec::new();
+            return;
         }
         let mut queue = self.lock();
         self.waiting.store(false, Ordering::SeqCst);
-        queue.as_mut().map(std::mem::take).unwrap_or_default()
+        if let Some(queue) = &mut *queue {
+            std::mem::swap(queue, batch);
+        }
     }
 
     /// Takes no more.
@@ -91,7 +97,10 @@ impl TaskWaker {
 
     /// The task is polled from here on: a wake counts for the next poll, and what was done before an earlier one is seen by this.
     pub(super) fn begin_poll(&self) {
-        self.queued.swap(false, Ordering::AcqRel);
+        // A wake that the load misses queues the task. One that it sees may have been repeated since: the swap sees the last of them.
+        if self.queued.load(Ordering::Acquire) {
+            self.queued.swap(false, Ordering::AcqRel);
+        }
     }
 }
 
