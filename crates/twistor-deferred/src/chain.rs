@@ -46,7 +46,7 @@ mod tail;
 
 pub(crate) use forsake::{abandoned_await, cancel_in_turn};
 pub use forsake::{drop_cancelling, dropping_plainly};
-pub(crate) use links::{Chain, Phase, cancel, where_it_waits};
+pub(crate) use links::{Chain, Phase, cancel, stages_left, where_it_waits};
 pub(crate) use root::{FireOnce, Root};
 pub(crate) use tail::Tail;
 
@@ -77,8 +77,22 @@ pub(crate) enum Detached {
     FromTask,
 }
 
+/// A node, for whoever only looks at how a chain goes on.
+pub(crate) trait Node {
+    fn follower(&self) -> Follower;
+}
+
+/// What comes after a node.
+pub(crate) enum Follower {
+    /// The next stage of the chain.
+    Stage(Rc<dyn Node>),
+    /// The node of an outer chain that waits for this one.
+    Outer(Rc<dyn Node>),
+    Nobody,
+}
+
 /// A node whose value may have come: one step of the loop.
-pub(crate) trait Step {
+pub(crate) trait Step: Node {
     /// Hands the value on, if it is here, and returns the node to go on with.
     fn advance(self: Rc<Self>, driver: &mut Driver) -> Option<Rc<dyn Step>>;
 }
@@ -90,7 +104,7 @@ pub(crate) trait Produce<T>: Step {
 }
 
 /// A node that begins with a `T`.
-pub(crate) trait Accept<T> {
+pub(crate) trait Accept<T>: Node {
     /// Takes the value out of `source`, runs the user's code on it and returns the node to go on with, which is this one
     /// unless it has to wait.
     fn accept(self: Rc<Self>, source: &Slot<T>, driver: &mut Driver) -> Option<Rc<dyn Step>>;
@@ -130,6 +144,17 @@ impl<T> Slot<T> {
         let seen = look(value.as_ref());
         self.set_empty(value);
         seen
+    }
+
+    fn follower(&self) -> Follower {
+        let link = self.link.take();
+        let follower = match &link {
+            Link::Next(stage) => Follower::Stage(Rc::clone(stage) as Rc<dyn Node>),
+            Link::Forward(waiting) => Follower::Outer(Rc::clone(waiting) as Rc<dyn Node>),
+            Link::Open | Link::Awaited(_) | Link::Detached | Link::Done => Follower::Nobody,
+        };
+        self.link.set(link);
+        follower
     }
 
     /// Leaves the waker of a task that wants to hear of the value.
@@ -310,7 +335,6 @@ where
         let stage = Rc::<Self>::default();
         mem::forget(stage.code.replace(Some(code)));
         let (before, chain) = tail.into_parts();
-        chain.links().stage_added();
         let slot = before.slot();
         if slot.has_value() {
             // Out of the slot first: the waker that may be in it is dropped by this, and finds nothing half done.
@@ -323,6 +347,12 @@ where
             slot.replace_link(Link::Next(Rc::clone(&stage) as Rc<dyn Accept<T>>));
         }
         Deferred::new(stage, chain)
+    }
+}
+
+impl<F: 'static, U: 'static> Node for Stage<F, U> {
+    fn follower(&self) -> Follower {
+        self.slot.follower()
     }
 }
 
@@ -357,9 +387,6 @@ where
     fn accept(self: Rc<Self>, source: &Slot<T>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
         // A stage is linked to once, so its code is there; and it is called when the value is.
         let (code, input) = (self.code.take()?, source.value.take()?);
-        if let Some(chain) = &driver.chain {
-            chain.links().stage_runs();
-        }
         // The result goes where it belongs from inside `contain`, which is cheaper than handing it out.
         let called = contain(|| match code(input) {
             Outcome::Done(result) => {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::chain::{Chain, Phase, Produce, Root, Tail, cancel, where_it_waits};
+use crate::chain::{Chain, Phase, Produce, Root, Tail, cancel, stages_left, where_it_waits};
 use crate::contain::contain;
 use crate::{Canceller, Failure, IntoOutcome, Outcome, Panicked};
 
@@ -243,7 +243,7 @@ impl<T: 'static> From<Result<T, Failure>> for Deferred<T> {
 /// - `ready`, or `failed: ..`: the result is here, and nothing was added after it;
 /// - `waiting, 2 stages left`: the promise is to be fired;
 /// - `waiting on an inner Deferred (3 deep), 1 stage left`: a callback returned a Deferred, whose callback returned one, ...;
-/// - `running, 1 stage left`: its callbacks run at this moment, further up the stack.
+/// - `running`: its callbacks run at this moment, further up the stack.
 impl<T> fmt::Debug for Deferred<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = self.tail.slot().peek(|value| value.map(|result| result.as_ref().err().cloned()));
@@ -262,12 +262,15 @@ impl<T> fmt::Debug for Deferred<T> {
 
 impl<T> Deferred<T> {
     fn fmt_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match where_it_waits(self.chain()) {
-            (target, _) if target.links().phase() != Phase::Pending => f.write_str("running")?,
-            (_, 0) => f.write_str("waiting")?,
-            (_, depth) => write!(f, "waiting on an inner Deferred ({depth} deep)")?,
+        let (target, depth) = where_it_waits(self.chain());
+        if target.links().phase() != Phase::Pending {
+            return f.write_str("running");
         }
-        match self.chain().links().stages_left() {
+        match depth {
+            0 => f.write_str("waiting")?,
+            _ => write!(f, "waiting on an inner Deferred ({depth} deep)")?,
+        }
+        match stages_left(&target) {
             0 => Ok(()),
             1 => f.write_str(", 1 stage left"),
             left => write!(f, ", {left} stages left"),

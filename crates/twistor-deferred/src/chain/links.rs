@@ -11,12 +11,13 @@ use std::cell::Cell;
 use std::ptr;
 use std::rc::{Rc, Weak};
 
+use super::{Follower, Node};
 use crate::contain::{contain, drop_contained, log_panic};
 use crate::debug::{Place, Trace, is_debug};
 use crate::{Cancelled, Failure};
 
 /// What all chains have in common, whatever the types of their values: the root, seen from the side.
-pub(crate) trait Chain {
+pub(crate) trait Chain: Node {
     fn links(&self) -> &Links;
     /// Gives the root a failure as its value and enters `phase`. Nothing moves yet.
     fn put_failure(&self, phase: Phase, failure: Failure);
@@ -44,8 +45,6 @@ pub(crate) struct Links {
     canceller: Cell<Option<CancelFn>>,
     waits_on: Cell<Option<Rc<dyn Chain>>>,
     waiter: Cell<Option<Weak<dyn Chain>>>,
-    /// How many stages were added and have not run.
-    stages: Cell<u32>,
     /// Kept in debug mode.
     trace: Cell<Option<Box<Trace>>>,
 }
@@ -55,7 +54,6 @@ impl Links {
     pub(crate) const fn new() -> Self {
         Self {
             phase: Cell::new(Phase::Pending),
-            stages: Cell::new(0),
             trace: Cell::new(None),
             canceller: Cell::new(None),
             waits_on: Cell::new(None),
@@ -66,18 +64,6 @@ impl Links {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
-    }
-
-    pub(crate) fn stages_left(&self) -> u32 {
-        self.stages.get()
-    }
-
-    pub(super) fn stage_added(&self) {
-        self.stages.set(self.stages.get().wrapping_add(1));
-    }
-
-    pub(super) fn stage_runs(&self) {
-        self.stages.set(self.stages.get().wrapping_sub(1));
     }
 
     /// Remembers the caller's caller as the one who made it, in debug mode.
@@ -226,6 +212,25 @@ pub(crate) fn where_it_waits(chain: &Rc<dyn Chain>) -> (Rc<dyn Chain>, usize) {
         depth += 1;
     }
     (target, depth)
+}
+
+/// How many stages the outermost of the chains that wait for `innermost` has still to go.
+pub(crate) fn stages_left(innermost: &Rc<dyn Chain>) -> usize {
+    let mut left = 0;
+    let mut next = innermost.follower();
+    loop {
+        next = match next {
+            Follower::Stage(node) => {
+                left += 1;
+                node.follower()
+            }
+            Follower::Outer(node) => {
+                left = 0;
+                node.follower()
+            }
+            Follower::Nobody => return left,
+        };
+    }
 }
 
 /// Cancels whatever `chain` waits for, if it waits.

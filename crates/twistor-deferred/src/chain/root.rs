@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::links::{Chain, Links, Phase};
-use super::{Driver, Link, Produce, Slot, Step, abandon};
+use super::{Driver, Follower, Link, Node, Produce, Slot, Step, abandon};
 use crate::contain::drop_contained;
 use crate::{Abandoned, Deferred, Failure};
 
@@ -104,6 +104,12 @@ impl<T: 'static> Chain for Root<T> {
 
     fn drive(self: Rc<Self>) {
         self.hand_on();
+    }
+}
+
+impl<T: 'static> Node for Root<T> {
+    fn follower(&self) -> Follower {
+        self.slot.follower()
     }
 }
 

@@ -11,48 +11,47 @@ use super::{Chain, Detached, Produce, Slot, abandoned_await};
 /// It is a type of its own so that whoever consumes a `Deferred` gets its parts without dropping it, and thus without
 /// asking a node that is known to be done with whether it is.
 pub(crate) struct Tail<T> {
-    /// Are there until the tail is consumed.
-    parts: Option<Parts<T>>,
+    /// Is there until the tail is consumed. (Two fields and not a pair: a pair is moved through memory, which costs more than all else that
+    /// adding a stage does.)
+    node: Option<Rc<dyn Produce<T>>>,
+    /// The same.
+    chain: Option<Rc<dyn Chain>>,
 }
 
-/// A node and its chain.
-type Parts<T> = (Rc<dyn Produce<T>>, Rc<dyn Chain>);
+/// Why the parts are there.
+const CONSUMED: &str = "a tail has its parts until `into_parts` consumes all three";
 
 impl<T> Tail<T> {
     #[inline]
     pub(crate) const fn new(node: Rc<dyn Produce<T>>, chain: Rc<dyn Chain>) -> Self {
-        Self { parts: Some((node, chain)) }
-    }
-
-    #[inline]
-    fn parts(&self) -> &Parts<T> {
-        self.parts.as_ref().expect("a tail has its parts until `into_parts` consumes all three")
+        Self { node: Some(node), chain: Some(chain) }
     }
 
     #[inline]
     pub(crate) fn slot(&self) -> &Slot<T> {
-        self.parts().0.slot()
+        self.node.as_ref().expect(CONSUMED).slot()
     }
 
     #[inline]
     pub(crate) fn chain(&self) -> &Rc<dyn Chain> {
-        &self.parts().1
+        self.chain.as_ref().expect(CONSUMED)
     }
 
     /// The node and the chain. The node's link is for the caller to set.
-    #[inline]
-    pub(crate) fn into_parts(mut self) -> Parts<T> {
-        let parts = self.parts.take().expect("a tail has its parts until `into_parts` consumes all three");
+    #[inline(always)]
+    pub(crate) fn into_parts(mut self) -> (Rc<dyn Produce<T>>, Rc<dyn Chain>) {
+        let node = self.node.take().expect(CONSUMED);
+        let chain = self.chain.take().expect(CONSUMED);
         // There is nothing left to drop, which the compiler would look for.
         mem::forget(self);
-        parts
+        (node, chain)
     }
 }
 
 impl<T> Drop for Tail<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some((node, chain)) = self.parts.take() {
+        if let (Some(node), Some(chain)) = (self.node.take(), self.chain.take()) {
             if node.slot().detach(&chain) == Detached::FromTask {
                 abandoned_await(&chain);
             }
