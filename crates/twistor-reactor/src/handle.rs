@@ -8,7 +8,7 @@ use crate::error::NotRunning;
 use crate::inner::{Inner, Notice, Stage};
 use crate::kernel::Kernel;
 use crate::stats::Stats;
-use crate::{Limits, Remote};
+use crate::{Limits, Remote, Rng};
 
 /// What everybody but the owner of the [`Reactor`](crate::Reactor) holds: a cheap clone, for this thread alone.
 ///
@@ -130,6 +130,35 @@ impl ReactorHandle {
     #[must_use]
     pub fn delayed_calls(&self) -> Vec<DelayedCall> {
         self.inner.timers.pending()
+    }
+}
+
+/// Chance.
+impl ReactorHandle {
+    /// The reactor's generator of random numbers. Its seed is the kernel's: the system's choice and another one for every reactor over
+    /// the real kernel; over a simulated one it follows from the seed of the world, and the draws of two runs agree.
+    ///
+    /// All handles have the same one, and it lives on after the reactor. Not for secrets; see [`Rng`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "mio")] {
+    /// use std::time::Duration;
+    /// use twistor_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let handle = reactor.handle();
+    /// // Somewhere between 5 and 10 ms from now.
+    /// let delay = reactor.rng().duration(Duration::from_millis(5), Duration::from_millis(10));
+    /// reactor.call_later(delay, move || handle.stop().unwrap());
+    /// reactor.run()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn rng(&self) -> Rng {
+        self.inner.rng.clone()
     }
 }
 

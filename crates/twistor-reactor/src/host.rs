@@ -56,7 +56,22 @@ pub trait SourceHost {
     /// # Errors
     ///
     /// The text of the panic.
-    fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String>;
+    fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String> {
+        self.guard_for(None, what, f)
+    }
+
+    /// As [`guard`](Self::guard), for code that has to do with the source that has the token: an [`Observer`](crate::Observer) is
+    /// told which.
+    ///
+    /// # Errors
+    ///
+    /// The text of the panic.
+    fn guard_for<R>(
+        &self,
+        source: Option<Token>,
+        what: impl fmt::Display,
+        f: impl FnOnce() -> R,
+    ) -> Result<R, String>;
 
     /// Lends the reactor's one read buffer, of [`Limits::read_size`](crate::Limits::read_size) bytes. Lent twice at once, the second is a new one.
     fn with_scratch<R>(&self, f: impl FnOnce(&mut [u8]) -> R) -> R;
@@ -135,9 +150,14 @@ impl SourceHost for ReactorHandle {
         }
     }
 
-    fn guard<R>(&self, what: impl fmt::Display, f: impl FnOnce() -> R) -> Result<R, String> {
+    fn guard_for<R>(
+        &self,
+        source: Option<Token>,
+        what: impl fmt::Display,
+        f: impl FnOnce() -> R,
+    ) -> Result<R, String> {
         if let Some(observer) = &self.inner.observer {
-            observer.calling(&what);
+            observer.calling(source, &what);
         }
         contain(f).inspect_err(|text| {
             // A subscriber is code of the application's too.

@@ -19,7 +19,7 @@ use crate::threads::ThreadTable;
 use crate::triggers::Triggers;
 use crate::waiting::WaitingPromises;
 use crate::watch::WatchObject;
-use crate::{Limits, Observer, ReactorHandle};
+use crate::{Limits, Observer, ReactorHandle, Rng};
 
 pub(crate) struct Inner {
     /// `None` once the reactor is gone.
@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) shutdown_deadline: Cell<Option<twistor_deferred::Moment>>,
     pub(crate) handle_signals: bool,
     pub(crate) observer: Option<Rc<dyn Observer>>,
+    pub(crate) rng: Rng,
 }
 
 /// Where a reactor is in its life.

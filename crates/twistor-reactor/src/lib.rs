@@ -8,12 +8,14 @@
 //! - [`ReactorHandle::spawn`]: futures as tasks; [`ReactorHandle::sleep`], and the reactor as a [`Clock`].
 //! - the FD set for descriptors of your own ([`Descriptor`], [`Watch`]), jobs on threads, [`triggers`], [`signals`], and the [`Remote`]
 //!   for other threads, which a promise is taken to by [`IntoRemote`].
+//! - [`ReactorHandle::rng`]: random numbers, from the kernel's seed.
 //! - [`CloseReason`] and [`error`]: how things end and go wrong.
 //!
 //! Absent on purpose: sockets, protocols (`twistor-net`), and, without the feature `mio`, any system call.
 
 pub mod error;
 pub mod kernel;
+pub mod rng;
 pub mod signals;
 pub mod sources;
 pub mod triggers;
@@ -42,6 +44,7 @@ pub use self::reactor::{Reactor, ReactorBuilder};
 pub use self::reason::CloseReason;
 pub use self::remote::Remote;
 pub use self::remote_promise::{IntoRemote, RemotePromise};
+pub use self::rng::Rng;
 pub use self::signals::SignalHandler;
 pub use self::stats::Stats;
 pub use self::tasks::{CatchCancel, TaskHandle};

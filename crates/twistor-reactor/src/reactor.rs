@@ -19,7 +19,7 @@ use crate::tasks::Tasks;
 use crate::threads::ThreadTable;
 use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};
 use crate::waiting::WaitingPromises;
-use crate::{CloseReason, Limits, Observer, ReactorHandle, Remote};
+use crate::{CloseReason, Limits, Observer, ReactorHandle, Remote, Rng};
 
 /// The loop: one thread, one callback at a time.
 ///
@@ -145,6 +145,7 @@ impl ReactorBuilder {
             shutdown_deadline: Cell::new(None),
             handle_signals: self.handle_signals,
             observer: self.observer,
+            rng: Rng::seeded(kernel.seed()),
         };
         Reactor { handle: ReactorHandle { inner: Rc::new(inner) }, kernel, ready: Vec::new() }
     }

@@ -87,7 +87,7 @@ impl Tasks {
         if let Some(task) = task.filter(|_| reactor.inner.stage.get().polls_tasks()) {
             count(&reactor.inner.counters.polls, 1);
             if let Some(observer) = &reactor.inner.observer {
-                observer.calling(&"a task");
+                observer.calling(None, &"a task");
             }
             task.poll();
         }

@@ -101,7 +101,7 @@ pub mod prelude {
     pub use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
     pub use twistor_reactor::{
         AnyWatch, CloseReason, Descriptor, IntoRemote, LendError, Phase, Reactor, ReactorHandle, Remote,
-        RemotePromise, RunError, TaskHandle, Watch,
+        RemotePromise, Rng, RunError, TaskHandle, Watch,
     };
 }
 

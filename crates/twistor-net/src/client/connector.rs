@@ -10,10 +10,11 @@ use tracing::info;
 use twistor_deferred::drop_contained;
 use twistor_reactor::kernel::{ConnectOptions, Token};
 use twistor_reactor::sources::{Source, SourceHost};
-use twistor_reactor::{CloseReason, DelayedCall, ReactorHandle};
+use twistor_reactor::{CloseReason, ReactorHandle};
 
 use super::TcpClientOptions;
 use super::attempt::{Attempting, Connected, Dial, Lookup};
+use super::stage::{Attempt, Stage};
 use crate::connection::{Conn, Owner, Transport};
 use crate::context::{Holder, Holders, NetContext};
 use crate::error::{CannotConnect, ConnectError, NotConnecting};
@@ -145,22 +146,6 @@ struct Core<F> {
     this: Weak<Self>,
 }
 
-enum Stage {
-    Disconnected,
-    Connecting(Attempt),
-    Connected(Weak<Conn>),
-}
-
-/// An attempt: one lookup at most, then one address after another.
-struct Attempt {
-    number: u64,
-    deadline: Option<DelayedCall>,
-    /// The lookup, or the socket that is being tried.
-    token: Option<Token>,
-    /// Addresses that were not tried yet.
-    rest: VecDeque<SocketAddr>,
-}
-
 impl<F: ClientFactory> Core<F> {
     fn connector(&self) -> Option<Connector> {
         self.this.upgrade().map(|core| Connector { core })
@@ -168,10 +153,21 @@ impl<F: ClientFactory> Core<F> {
 
     /// Calls the factory, unless it is gone with the reactor; contains its panic.
     fn tell<R>(&self, what: &str, f: impl FnOnce(&mut F, &Connector) -> R) -> Option<Result<R, String>> {
+        let source = self.stage.borrow().token();
+        self.tell_of(source, what, f)
+    }
+
+    /// As [`tell`](Self::tell), of something that has to do with the source of that token.
+    fn tell_of<R>(
+        &self,
+        source: Option<Token>,
+        what: &str,
+        f: impl FnOnce(&mut F, &Connector) -> R,
+    ) -> Option<Result<R, String>> {
         let connector = self.connector()?;
         let mut slot = self.factory.try_borrow_mut().ok()?;
         let factory = slot.as_mut()?;
-        Some(self.reactor.guard(what, || f(factory, &connector)))
+        Some(self.reactor.guard_for(source, what, || f(factory, &connector)))
     }
 
     /// The attempt `number`, if it is the present one.
@@ -342,7 +338,8 @@ impl<F: ClientFactory> Attempting for Core<F> {
         }
         self.unwanted.set(false);
         let peer = socket.peer().unwrap_or(to);
-        let built = self.tell("build_protocol", |factory, _| factory.build_protocol(&Address::Tcp(peer)));
+        let build = |factory: &mut F, _: &Connector| factory.build_protocol(&Address::Tcp(peer));
+        let built = self.tell_of(Some(token), "build_protocol", build);
         let protocol = match built {
             Some(Ok(Some(protocol))) => protocol,
             Some(Err(text)) => {
@@ -393,8 +390,8 @@ impl<F: ClientFactory> Attempting for Core<F> {
 
 impl<F: ClientFactory> Owner for Core<F> {
     fn connection_lost(self: Rc<Self>, reason: &CloseReason) {
-        self.stage.replace(Stage::Disconnected);
-        self.tell("client_connection_lost", |factory, connector| {
+        let source = self.stage.replace(Stage::Disconnected).token();
+        self.tell_of(source, "client_connection_lost", |factory, connector| {
             factory.client_connection_lost(connector, reason);
         });
         self.stop_if_idle();
@@ -466,11 +463,7 @@ impl<F: ClientFactory> Object for Core<F> {
     }
 
     fn state(&self) -> ConnectorState {
-        match *self.stage.borrow() {
-            Stage::Disconnected => ConnectorState::Disconnected,
-            Stage::Connecting(_) => ConnectorState::Connecting,
-            Stage::Connected(_) => ConnectorState::Connected,
-        }
+        self.stage.borrow().state()
     }
 }
 

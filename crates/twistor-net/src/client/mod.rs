@@ -4,6 +4,7 @@ mod attempt;
 mod connector;
 mod once;
 mod options;
+mod stage;
 
 pub use self::connector::{Connector, ConnectorState};
 pub use self::options::TcpClientOptions;

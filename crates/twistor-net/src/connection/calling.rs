@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
-use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{CloseReason, LendError};
 
 use super::extras::{Extras, Switch};
@@ -24,7 +23,7 @@ impl Conn {
         let plan = self.flush.replace(FlushPlan::AfterCall);
         let outcome = match self.slot.try_borrow_mut() {
             Ok(mut slot) => match slot.as_mut() {
-                Some(protocol) => self.reactor.guard(what, || f(&mut **protocol, &transport)),
+                Some(protocol) => self.guard(what, || f(&mut **protocol, &transport)),
                 None => Ok(()),
             },
             Err(_) => Ok(()), // Lent further up: a reactor is being dropped from inside a `try_with`.

@@ -120,7 +120,7 @@ impl Conn {
             Ok(mut slot) => {
                 if let Some(protocol) = slot.as_mut() {
                     let call = || protocol.connection_lost(&transport, &reason);
-                    let _ = self.reactor.guard("connection_lost", call);
+                    let _ = self.guard("connection_lost", call);
                 }
                 slot.take()
             }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
 use twistor_reactor::CloseReason;
-use twistor_reactor::sources::SourceHost;
 
 use super::extras::{HIGH_WATER, LOW_WATER, ProducerEntry, ProducerState};
 use super::{Conn, NOTE_FLOW, Transport};
@@ -165,8 +164,9 @@ impl Conn {
     /// A producer that came too late.
     fn stop_stranger(self: &Rc<Self>, mut producer: impl Producer) {
         let transport = Transport::new(Rc::clone(self));
-        self.reactor.notify(move |reactor| {
-            let _ = reactor.guard("stop_producing", || producer.stop_producing(&transport));
+        let conn = Rc::clone(self);
+        self.reactor.notify(move |_| {
+            let _ = conn.guard("stop_producing", || producer.stop_producing(&transport));
             drop_contained(producer);
         });
     }
@@ -185,7 +185,7 @@ impl Conn {
         let Some(entry) = entry else { return };
         let transport = Transport::new(Rc::clone(self));
         if let Ok(mut producer) = entry.object.try_borrow_mut() {
-            let _ = self.reactor.guard("stop_producing", || producer.stop_producing(&transport));
+            let _ = self.guard("stop_producing", || producer.stop_producing(&transport));
         }
         drop_contained(entry);
     }
@@ -229,11 +229,9 @@ impl Conn {
         let transport = Transport::new(Rc::clone(self));
         let outcome = match object.try_borrow_mut() {
             Ok(mut producer) if pause => {
-                self.reactor.guard("pause_producing", || producer.pause_producing(&transport))
+                self.guard("pause_producing", || producer.pause_producing(&transport))
             }
-            Ok(mut producer) => {
-                self.reactor.guard("resume_producing", || producer.resume_producing(&transport))
-            }
+            Ok(mut producer) => self.guard("resume_producing", || producer.resume_producing(&transport)),
             Err(_) => Ok(()),
         };
         drop_contained(object);

@@ -193,6 +193,11 @@ impl Conn {
         }
     }
 
+    /// What the kernel reports it by, once registered.
+    pub(crate) fn token(&self) -> Option<Token> {
+        self.token.get()
+    }
+
     /// Takes the place of the attempt that led to this connection, whose socket is registered already.
     pub(crate) fn take_place(self: &Rc<Self>, token: Token) {
         self.token.set(Some(token));
@@ -207,14 +212,17 @@ impl Conn {
             return;
         }
         let prefix = match self.slot.try_borrow().as_deref() {
-            Ok(Some(protocol)) => {
-                self.reactor.guard("log_prefix", || protocol.log_prefix()).unwrap_or_default()
-            }
+            Ok(Some(protocol)) => self.guard("log_prefix", || protocol.log_prefix()).unwrap_or_default(),
             _ => String::new(),
         };
         let suffix = suffix();
         let span = tracing::info_span!(target: "twistor::connection", "connection", system = %format_args!("{prefix},{suffix}"));
         *self.span.borrow_mut() = Some(Box::new(span));
+    }
+
+    /// Calls `f`, code of the user's that has to do with this connection, and contains its panic.
+    fn guard<R>(&self, what: &str, f: impl FnOnce() -> R) -> Result<R, String> {
+        self.reactor.guard_for(self.token.get(), what, f)
     }
 
     /// Runs `f`, a dispatch of the reactor's, inside the connection's span.

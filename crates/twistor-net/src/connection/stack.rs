@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use twistor_deferred::drop_contained;
-use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{CloseReason, DelayedCall};
 
 use super::outbox::Outbox;
@@ -141,7 +140,7 @@ impl Conn {
     /// Whether a filter needs time before the FIN.
     pub(super) fn filters_hold_close(self: &Rc<Self>) -> bool {
         let layers = self.take_layers();
-        let ask = |layer: &Layer| self.reactor.guard("is_closing of a filter", || layer.filter.is_closing());
+        let ask = |layer: &Layer| self.guard("is_closing of a filter", || layer.filter.is_closing());
         let hold = layers.iter().map(ask).find(|answer| *answer != Ok(false));
         self.restore_layers(layers);
         match hold {
@@ -203,7 +202,7 @@ impl Conn {
                 break;
             }
         }
-        let held_back = |layer: &Layer| self.reactor.guard("pending of a filter", || layer.filter.pending());
+        let held_back = |layer: &Layer| self.guard("pending of a filter", || layer.filter.pending());
         let retained = layers.iter().map(|layer| held_back(layer).unwrap_or(0)).sum();
         self.restore_layers(layers);
         let before = self
@@ -243,7 +242,7 @@ impl Conn {
         while let Some((at, step)) = queue.pop_front() {
             let Some(layer) = layers.get_mut(at) else { continue };
             let mut io = FilterIo::at(self.reactor.now());
-            self.reactor.guard("a filter", || tell(&mut *layer.filter, &step, &mut io))?;
+            self.guard("a filter", || tell(&mut *layer.filter, &step, &mut io))?;
             self.keep_timer(layer, at, &io);
             if !io.down.is_empty() {
                 match at.checked_sub(1) {

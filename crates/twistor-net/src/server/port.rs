@@ -295,7 +295,7 @@ impl<F: Factory> Core<F> {
     pub(super) fn tell<R>(&self, what: &str, f: impl FnOnce(&mut F) -> R) -> Option<Result<R, String>> {
         let mut slot = self.factory.try_borrow_mut().ok()?;
         let factory = slot.as_mut()?;
-        Some(self.reactor.guard(what, || f(factory)))
+        Some(self.reactor.guard_for(self.token.get(), what, || f(factory)))
     }
 
     /// Takes the socket out of the loop and closes it: no code of the user's is in it.

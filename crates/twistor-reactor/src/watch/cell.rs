@@ -184,7 +184,7 @@ impl<D: Descriptor> WatchCell<D> {
         let outcome = {
             let Ok(mut slot) = self.object.try_borrow_mut() else { return false };
             let Some(object) = slot.as_mut() else { return false };
-            self.in_span(|| self.reactor.guard("a watched object", || f(object, &watch)))
+            self.in_span(|| self.guard("a watched object", || f(object, &watch)))
         };
         match outcome {
             Ok(Ok(())) => true,
@@ -220,6 +220,11 @@ impl<D: Descriptor> WatchCell<D> {
         })
     }
 
+    /// Calls `f`, code of the object's, and contains its panic.
+    fn guard<R>(&self, what: &str, f: impl FnOnce() -> R) -> Result<R, String> {
+        self.reactor.guard_for(self.token.get(), what, f)
+    }
+
     /// The other end is gone, and there is nothing to read (FDS-06).
     fn hang_up(self: &Rc<Self>) {
         if !self.interest.get().is_read() {
@@ -227,7 +232,7 @@ impl<D: Descriptor> WatchCell<D> {
         }
         let asked = |object: &Option<D>| object.as_ref().is_some_and(D::is_half_closeable);
         let ask = || self.object.try_borrow().is_ok_and(|object| asked(&object));
-        let half = self.reactor.guard("is_half_closeable", ask).unwrap_or(false);
+        let half = self.guard("is_half_closeable", ask).unwrap_or(false);
         if half {
             self.end_reading();
         } else {
@@ -246,9 +251,11 @@ impl<D: Descriptor> WatchCell<D> {
             }
         };
         let Some(mut object) = object else { return };
+        let source = self.token.get();
         self.detach();
         let call = || object.connection_lost(reason);
-        let _ = self.in_span(|| self.reactor.guard("connection_lost of a watched object", call));
+        let what = "connection_lost of a watched object";
+        let _ = self.in_span(|| self.reactor.guard_for(source, what, call));
         twistor_deferred::drop_contained(object);
     }
 
@@ -342,7 +349,7 @@ impl<D: Descriptor> WatchObject for WatchCell<D> {
         let prefix = || {
             let object = self.object.try_borrow().ok()?;
             let object = object.as_ref()?;
-            self.reactor.guard("log_prefix", || object.log_prefix()).ok()
+            self.guard("log_prefix", || object.log_prefix()).ok()
         };
         prefix().unwrap_or_else(|| "-".to_owned())
     }

@@ -1,8 +1,15 @@
 use std::fmt;
 
-use super::trace::{Trace, TraceEvent};
+use super::trace::{Happening, Trace, TraceEvent};
 
 /// Where two runs that should have been the same ceased to be, and what led up to it.
+///
+/// What differs first is often the work of the library for the user's code: a byte more is sent, a wait ends later. So it also has
+/// the callback that ran last [before](Self::culprit), whose decision that may have been, and the first callback that
+/// [differs](Self::callbacks), which is where the user's code sees it.
+///
+/// What makes two runs of one seed differ is what the seed does not decide: the order of a `HashMap`, the real clock, an address in
+/// memory, a thread of one's own, the environment.
 ///
 /// # Examples
 ///
@@ -23,7 +30,9 @@ pub struct Divergence {
     number: u64,
     before: Vec<TraceEvent>,
     events: [Option<TraceEvent>; 2],
-    /// The traces differ in what neither kept.
+    callbacks: [Option<TraceEvent>; 2],
+    culprit: Option<TraceEvent>,
+    /// Whether it was earlier than the events that were kept.
     earlier: bool,
 }
 
@@ -37,19 +46,18 @@ impl Divergence {
         if left.hash() == right.hash() && left.count() == right.count() {
             return None;
         }
-        let first_kept =
-            |trace: &Trace| trace.events().first().map_or_else(|| trace.count(), |event| event.number);
         let begin = first_kept(left).max(first_kept(right));
-        let from = |trace: &Trace| {
-            let skip = usize::try_from(begin - first_kept(trace)).unwrap_or(usize::MAX);
-            trace.events().iter().skip(skip).cloned().collect::<Vec<_>>()
-        };
-        let (left, right) = (from(left), from(right));
-        let same = left.iter().zip(&right).take_while(|(left, right)| left == right).count();
-        let before = left[same.saturating_sub(CONTEXT)..same].to_vec();
+        let (left, right) = (kept_from(left, begin), kept_from(right, begin));
+        let same = left.iter().zip(right).take_while(|(left, right)| left == right).count();
         let events = [left.get(same).cloned(), right.get(same).cloned()];
-        let earlier = begin > 0 && (same == 0 || events == [None, None]);
-        Some(Self { number: begin + same as u64, before, events, earlier })
+        Some(Self {
+            number: begin + same as u64,
+            before: left[same.saturating_sub(CONTEXT)..same].to_vec(),
+            callbacks: first_callbacks([&left[same..], &right[same..]]),
+            culprit: last_callback(&left[..same], &events),
+            earlier: begin > 0 && (same == 0 || events == [None, None]),
+            events,
+        })
     }
 
     /// The number of the first event that differs, as far as events were kept.
@@ -69,6 +77,57 @@ impl Divergence {
     pub const fn events(&self) -> &[Option<TraceEvent>; 2] {
         &self.events
     }
+
+    /// The first call of the user's code that differs, of either trace, whatever else differs before: another callback, one of another
+    /// connection, reactor or host, or one at another moment. `None` where that trace has no further callback, in both if the callbacks
+    /// are the same.
+    #[must_use]
+    pub const fn callbacks(&self) -> &[Option<TraceEvent>; 2] {
+        &self.callbacks
+    }
+
+    /// The callback that ran last before the first event that differs, on the reactor of that event (of the earlier one of both);
+    /// anywhere, if that was on no reactor. The same in both. Output is gathered and flushed at the end of the turn, so that an earlier callback of the turn
+    /// may have caused it as well.
+    #[must_use]
+    pub const fn culprit(&self) -> Option<&TraceEvent> {
+        self.culprit.as_ref()
+    }
+}
+
+/// The number of the first event that was kept.
+fn first_kept(trace: &Trace) -> u64 {
+    trace.events().first().map_or_else(|| trace.count(), |event| event.number)
+}
+
+/// What was kept, from number `begin` on.
+fn kept_from(trace: &Trace, begin: u64) -> &[TraceEvent] {
+    let skip = usize::try_from(begin - first_kept(trace)).unwrap_or(usize::MAX);
+    trace.events().get(skip..).unwrap_or_default()
+}
+
+fn is_callback(event: &&TraceEvent) -> bool {
+    matches!(event.what, Happening::Callback(_))
+}
+
+/// The first callbacks that differ in anything but their number in the trace.
+fn first_callbacks(traces: [&[TraceEvent]; 2]) -> [Option<TraceEvent>; 2] {
+    let [mut left, mut right] = traces.map(|events| events.iter().filter(is_callback));
+    loop {
+        match (left.next(), right.next()) {
+            (Some(left), Some(right)) if *left == (TraceEvent { number: left.number, ..right.clone() }) => {}
+            (None, None) => return [None, None],
+            (left, right) => return [left.cloned(), right.cloned()],
+        }
+    }
+}
+
+/// The last callback before `events`, on the reactor that the earlier one of them is on: the other one may have to do with nothing
+/// but what comes next in its run.
+fn last_callback(before: &[TraceEvent], events: &[Option<TraceEvent>; 2]) -> Option<TraceEvent> {
+    let reactor = events.iter().flatten().min_by_key(|event| event.at)?.reactor;
+    let fits = |event: &&TraceEvent| reactor.is_none() || event.reactor == reactor;
+    before.iter().rev().filter(is_callback).find(fits).cloned()
 }
 
 impl fmt::Display for Divergence {
@@ -80,12 +139,24 @@ impl fmt::Display for Divergence {
         for event in &self.before {
             writeln!(f, "  {event}")?;
         }
-        for (mark, event) in ['<', '>'].into_iter().zip(&self.events) {
-            match event {
-                Some(event) => writeln!(f, "{mark} {event}")?,
-                None => writeln!(f, "{mark} nothing more")?,
-            }
+        write_both(f, &self.events)?;
+        if let Some(culprit) = &self.culprit {
+            writeln!(f, "the callback that ran last before, there:\n  {culprit}")?;
         }
-        Ok(())
+        if self.callbacks == [None, None] {
+            return writeln!(f, "the callbacks are the same");
+        }
+        writeln!(f, "the first callback that differs:")?;
+        write_both(f, &self.callbacks)
     }
+}
+
+fn write_both(f: &mut fmt::Formatter<'_>, events: &[Option<TraceEvent>; 2]) -> fmt::Result {
+    for (mark, event) in ['<', '>'].into_iter().zip(events) {
+        match event {
+            Some(event) => writeln!(f, "{mark} {event}")?,
+            None => writeln!(f, "{mark} nothing more")?,
+        }
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use twistor_reactor::kernel::{
     ConnectOptions, Jobs, Kernel, ListenOptions, Readiness, Resolver, Signals, StreamListener, StreamSocket,
+    Token,
 };
 use twistor_reactor::{Moment, Observer};
 
@@ -273,10 +274,11 @@ struct Ear {
 }
 
 impl Observer for Ear {
-    fn calling(&self, what: &dyn fmt::Display) {
+    fn calling(&self, source: Option<Token>, what: &dyn fmt::Display) {
         let mut world = self.core.world();
-        let host = world.nodes[self.id as usize].host;
-        let origin = Origin { host: Some(number(host)), reactor: Some(self.id), socket: None };
+        let node = &world.nodes[self.id as usize];
+        let socket = source.and_then(|token| node.tokens.get(&token).copied());
+        let origin = Origin { host: Some(number(node.host)), reactor: Some(self.id), socket };
         let now = world.now;
         world.trail.note_callback(now, origin, what);
     }

@@ -83,7 +83,7 @@ pub enum Happening {
         /// Whether a fault had its hand in that.
         fault: bool,
     },
-    /// A piece of the user's code of this name was called.
+    /// A piece of the user's code of this name was called: of the event's socket, unless it has to do with none (a timer, a task).
     Callback(Rc<str>),
     /// A connection was begun.
     Dialed {
