@@ -11,7 +11,7 @@
 //! - [`ScriptedKernel`]: exact answers for unit tests. Virtual time, a lossless network in memory, a script of faults, a record of calls.
 //! - [`Sim`]: a world of hosts on a virtual network, for whole programs: the same seed gives the same run, byte for byte.
 //!   [`Host`]s lose power and come back, a [`Link`] has latency, losses and partitions, [`Fault`] and [`Chaos`] are what goes wrong,
-//!   [`Stalled`] says who waits for what, [`Trace`] what happened, [`Divergence`] where two runs part.
+//!   [`Stalled`] says who waits for what, [`Trace`] what happened, [`Divergence`] where two runs part; [`Sim::timeline`] draws it.
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
 //! - [`errno`]: the error numbers it names.

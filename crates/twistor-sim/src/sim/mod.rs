@@ -3,7 +3,7 @@
 //! What a file here may know: `dice`, `waker`, `paths` and `timeline` know nothing of sockets; `conn` is what the network is
 //! made of, and `network`, `handshake`, `delivery` and `power` what it does; `world` ties them together behind the one cell;
 //! `kernel`, `socket`, `resolver`, `jobs` and `signals` are what reactors see of it; `fleet` owns the reactors, and `run`
-//! chooses whose turn it is. No user code runs while the cell is borrowed.
+//! chooses whose turn it is. No user code runs while the cell is borrowed. `picture` draws a trace, and knows nothing else.
 
 mod chaos;
 mod conn;
@@ -20,6 +20,7 @@ mod link;
 mod network;
 mod node;
 mod paths;
+mod picture;
 mod power;
 mod report;
 mod resolver;
@@ -29,6 +30,7 @@ mod settings;
 mod signals;
 mod socket;
 mod timeline;
+mod timeline_svg;
 mod trace;
 mod trail;
 mod waker;
