@@ -305,7 +305,7 @@ fn def_28_rows_of_every_kind_pass_a_cancel_on_in_constant_stack() {
     const KINDS: [Link; 3] = [
         |reactor, before| reactor.spawn_with(|task| async move { task.catch_cancel(before).await }),
         |reactor, before| reactor.spawn(before.cancel_on_drop()),
-        |reactor, before| reactor.spawn(async { before }),
+        |reactor, before| reactor.spawn(std::future::ready(before)),
     ];
     for kind in KINDS {
         let row = move || {
