@@ -44,7 +44,7 @@ mod links;
 mod root;
 mod tail;
 
-pub(crate) use forsake::{abandoned_await, cancel_in_turn};
+pub(crate) use forsake::{abandoned_await, cancel_dropped, cancel_in_turn};
 pub use forsake::{drop_cancelling, dropping_plainly};
 pub(crate) use links::{Chain, Phase, cancel, stages_left, where_it_waits};
 pub(crate) use root::{FireOnce, Root};

@@ -75,6 +75,15 @@ pub(crate) fn abandoned_await(chain: &Rc<dyn Chain>) {
     });
 }
 
+/// Cancels what `chain` waits for: now, or, while the future of a cancelled task is being dropped, with what else that waited for.
+pub(crate) fn cancel_dropped(chain: &Rc<dyn Chain>) {
+    if DROPPING.try_with(Cell::get).unwrap_or(false) {
+        abandoned_await(chain);
+    } else {
+        cancel(chain);
+    }
+}
+
 /// Cancels what `chain` waits for: now, or after what is being cancelled now. For those that pass a cancel on: a row of them is
 /// worked off in a loop.
 pub(crate) fn cancel_in_turn(chain: &Rc<dyn Chain>) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::Deferred;
 use crate::Failure;
-use crate::chain::cancel_in_turn;
+use crate::chain::cancel_dropped;
 
 /// A future with the result of a [`Deferred`], which cancels it when dropped. Made by [`Deferred::cancel_on_drop`].
 ///
@@ -57,7 +57,7 @@ impl<T> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         // Detached first, so that the cancel wakes nobody.
         self.deferred.tail.slot().detach(self.deferred.chain());
-        cancel_in_turn(self.deferred.chain());
+        cancel_dropped(self.deferred.chain());
     }
 }
 
