@@ -12,6 +12,8 @@
 //! - [`Sim`]: a world of hosts on a virtual network, for whole programs: the same seed gives the same run, byte for byte.
 //!   [`Host`]s lose power and come back, a [`Link`] has latency, losses and partitions, [`Fault`] and [`Chaos`] are what goes wrong,
 //!   [`Stalled`] says who waits for what, [`Trace`] what happened, [`Divergence`] where two runs part; [`Sim::timeline`] draws it.
+//!   [`Stalled`] says who waits for what, [`Trace`] what happened, [`Divergence`] where two runs part.
+//! - [`Explore`]: runs a scenario over many seeds, and makes the first failure small enough to understand.
 //! - [`Peer`] and [`PeerListener`]: the other end of a connection, played by the test.
 //! - [`Call`], [`Answer`], [`Target`], [`Script`]: what a script is written in.
 //! - [`errno`]: the error numbers it names.
@@ -59,6 +61,7 @@ pub mod conformance;
 mod deferreds;
 mod edges;
 pub mod errno;
+mod explore;
 mod leftovers;
 mod log_catcher;
 mod loopback;
@@ -72,6 +75,7 @@ mod test_reactor;
 
 pub use self::accumulating::{Accumulated, Accumulating};
 pub use self::deferreds::{assert_failure, assert_no_result, failure_of, success_of};
+pub use self::explore::{Case, CaseError, Explore, Explored, Found, Progress, Trial, Verdict, explore};
 pub use self::leftovers::{assert_clean, leftovers};
 pub use self::log_catcher::LogCatcher;
 pub use self::loopback::{Chunks, Conversation, Heard, Loopback, loopback};

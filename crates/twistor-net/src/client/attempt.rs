@@ -1,7 +1,7 @@
 //! What stands in the reactor's table while a connector connects: first a lookup, then a socket.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub(super) struct Connected {
     pub(super) token: Token,
     pub(super) socket: Box<dyn StreamSocket>,
     pub(super) to: SocketAddr,
-    /// The event that told of it: it may have told of data too.
+    /// The event that told of it, and those before: they may have told of data too.
     pub(super) readiness: Readiness,
 }
 
@@ -39,6 +39,19 @@ pub(super) struct Dial {
     pub(super) attempt: u64,
     pub(super) to: SocketAddr,
     pub(super) socket: RefCell<Option<Box<dyn StreamSocket>>>,
+    /// What was told while it was still in progress: it is not told again.
+    pub(super) seen: Cell<Option<Readiness>>,
+}
+
+impl Dial {
+    /// `readiness`, and what was told before of reading.
+    fn with_seen(&self, readiness: Readiness) -> Readiness {
+        match self.seen.get() {
+            Some(seen) if seen.is_final() => readiness.readable().read_closed(),
+            Some(seen) if seen.is_readable() => readiness.readable(),
+            _ => readiness,
+        }
+    }
 }
 
 impl Source for Lookup {
@@ -78,9 +91,10 @@ impl Source for Dial {
             None => return,
         };
         match progress {
-            Ok(ConnectProgress::InProgress) => {}
+            Ok(ConnectProgress::InProgress) => self.seen.set(Some(self.with_seen(readiness))),
             Ok(ConnectProgress::Connected) => {
                 let Some(socket) = self.socket.borrow_mut().take() else { return };
+                let readiness = self.with_seen(readiness);
                 let connected = Connected { token: readiness.token, socket, to: self.to, readiness };
                 Rc::clone(&self.owner).connected(self.attempt, connected);
             }

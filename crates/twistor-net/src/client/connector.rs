@@ -237,7 +237,13 @@ impl<F: ClientFactory> Core<F> {
         let socket =
             kernel.connect_stream(to, &options).map_err(|error| ConnectError::from_start(to, error))?;
         let owner = Rc::clone(self) as Rc<dyn Attempting>;
-        let dial = Rc::new(Dial { owner, attempt: number, to, socket: RefCell::new(Some(socket)) });
+        let dial = Rc::new(Dial {
+            owner,
+            attempt: number,
+            to,
+            socket: RefCell::new(Some(socket)),
+            seen: Cell::new(None),
+        });
         let source = Rc::clone(&dial) as Rc<dyn Source>;
         let token = self.reactor.register(source).ok_or(ConnectError::ReactorGone)?;
         let registered = match &*dial.socket.borrow() {
