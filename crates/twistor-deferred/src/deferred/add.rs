@@ -213,7 +213,7 @@ impl<T: 'static> Deferred<Deferred<T>> {
     /// # Examples
     ///
     /// ```
-    /// use twistor_deferred::{Deferred, Failure, maybe_deferred, succeed};
+    /// use twistor_deferred::{Deferred, maybe_deferred, succeed};
     ///
     /// fn ask(port: u16) -> Deferred<String> {
     ///     succeed(format!("hello from {port}"))
