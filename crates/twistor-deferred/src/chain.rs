@@ -325,7 +325,7 @@ where
 {
     /// Adds `code` to the end of `chain`, and runs it at once if the value is there.
     #[inline]
-    pub(crate) fn add<T>(tail: Tail<T>, code: F) -> Deferred<U>
+    pub(crate) fn add<T>(before: Rc<dyn Produce<T>>, chain: Rc<dyn Chain>, code: F) -> Deferred<U>
     where
         T: 'static,
         F: FnOnce(Result<T, Failure>) -> Outcome<U>,
@@ -334,7 +334,6 @@ where
         // to drop.
         let stage = Rc::<Self>::default();
         mem::forget(stage.code.replace(Some(code)));
-        let (before, chain) = tail.into_parts();
         let slot = before.slot();
         if slot.has_value() {
             // Out of the slot first: the waker that may be in it is dropped by this, and finds nothing half done.

@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -149,6 +150,14 @@ impl<T> Deferred<T> {
         self.tail
     }
 
+    /// The last node and the chain. There is nothing left to drop, which the compiler would look for.
+    #[inline(always)]
+    pub(crate) fn into_parts(mut self) -> (Rc<dyn Produce<T>>, Rc<dyn Chain>) {
+        let parts = self.tail.take();
+        mem::forget(self);
+        parts
+    }
+
     pub(crate) fn chain(&self) -> &Rc<dyn Chain> {
         self.tail.chain()
     }
@@ -207,7 +216,7 @@ impl<T> Deferred<T> {
     pub fn try_take(self) -> Result<Result<T, Failure>, Self> {
         match self.tail.slot().take_result() {
             Some(result) => {
-                let _ = self.tail.into_parts();
+                drop(self.into_parts());
                 Ok(result)
             }
             None => Err(self),

@@ -1,6 +1,5 @@
 //! The end of a chain, as its `Deferred` holds it.
 
-use std::mem;
 use std::rc::Rc;
 
 use super::{Chain, Detached, Produce, Slot, abandoned_await};
@@ -19,7 +18,7 @@ pub(crate) struct Tail<T> {
 }
 
 /// Why the parts are there.
-const CONSUMED: &str = "a tail has its parts until `into_parts` consumes all three";
+const CONSUMED: &str = "a tail has its parts until `take`";
 
 impl<T> Tail<T> {
     #[inline]
@@ -37,14 +36,11 @@ impl<T> Tail<T> {
         self.chain.as_ref().expect(CONSUMED)
     }
 
-    /// The node and the chain. The node's link is for the caller to set.
+    /// The node and the chain, after which the tail is spent. The node's link is for the caller to set. (Through a reference, since a tail that is
+    /// moved goes through memory.)
     #[inline(always)]
-    pub(crate) fn into_parts(mut self) -> (Rc<dyn Produce<T>>, Rc<dyn Chain>) {
-        let node = self.node.take().expect(CONSUMED);
-        let chain = self.chain.take().expect(CONSUMED);
-        // There is nothing left to drop, which the compiler would look for.
-        mem::forget(self);
-        (node, chain)
+    pub(crate) fn take(&mut self) -> (Rc<dyn Produce<T>>, Rc<dyn Chain>) {
+        (self.node.take().expect(CONSUMED), self.chain.take().expect(CONSUMED))
     }
 }
 

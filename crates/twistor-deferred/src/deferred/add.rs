@@ -13,7 +13,8 @@ impl<T: 'static> Deferred<T> {
         U: 'static,
         F: FnOnce(Result<T, Failure>) -> Outcome<U> + 'static,
     {
-        Stage::add(self.into_tail(), code)
+        let (before, chain) = self.into_parts();
+        Stage::add(before, chain, code)
     }
 
     /// Adds a callback: it hears the value. A failure passes by, and the callback is dropped.
