@@ -13,6 +13,8 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use twistor_reactor::kernel::ConnectProgress;
+
 use crate::edges::Edges;
 use crate::errno;
 
@@ -273,6 +275,18 @@ impl StreamEnd {
         match &mut self.state {
             State::Dead { error: waiting, .. } => waiting.take().map(error),
             _ => None,
+        }
+    }
+
+    /// How far the handshake is, or why it failed; the error is told once.
+    pub(crate) fn connect_progress(&mut self) -> io::Result<ConnectProgress> {
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        match self.state {
+            State::Connecting => Ok(ConnectProgress::InProgress),
+            State::Dead { .. } => Err(error(errno::ENOTCONN)),
+            _ => Ok(ConnectProgress::Connected),
         }
     }
 

@@ -59,14 +59,7 @@ impl StreamSocket for ScriptedStream {
         let who = world.who(self.id);
         let result = world.call(Call::ConnectProgress, who, tally, |world, _| {
             let end = &mut world.net.sockets.get_mut(&self.id).ok_or_else(gone)?.end;
-            if let Some(error) = end.take_error() {
-                return Err(error);
-            }
-            match () {
-                () if end.is_connecting() => Ok(ConnectProgress::InProgress),
-                () if end.is_dead() => Err(error(errno::ENOTCONN)),
-                () => Ok(ConnectProgress::Connected),
-            }
+            end.connect_progress()
         });
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(ConnectProgress::InProgress),
