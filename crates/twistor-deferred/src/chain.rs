@@ -153,7 +153,7 @@ impl<T> Slot<T> {
             Link::Forward(waiting) => Follower::Outer(Rc::clone(waiting) as Rc<dyn Node>),
             Link::Open | Link::Awaited(_) | Link::Detached | Link::Done => Follower::Nobody,
         };
-        self.link.set(link);
+        self.set_taken_link(link);
         follower
     }
 
@@ -166,7 +166,7 @@ impl<T> Slot<T> {
         let old = self.link.take();
         assert!(!matches!(old, Link::Done), "a Deferred was polled after it had given its result");
         // Cloning and dropping a waker is foreign code: the link is in a sane state meanwhile.
-        self.link.set(Link::Open);
+        self.set_taken_link(Link::Open);
         let new = match old {
             Link::Awaited(old) if old.will_wake(waker) => old,
             old => {
@@ -186,6 +186,14 @@ impl<T> Slot<T> {
             Link::Next(stage) => drop(stage),
             Link::Forward(waiting) => drop(waiting),
         }
+    }
+
+    /// Sets the link, which has been taken. As with [`set_empty`](Self::set_empty) it is cheaper not to look at what there was.
+    #[inline]
+    fn set_taken_link(&self, link: Link<T>) {
+        let nothing = self.link.replace(link);
+        debug_assert!(matches!(nothing, Link::Done), "only a link that was taken is put back");
+        mem::forget(nothing);
     }
 
     /// Puts the value in, of which there is none yet.
@@ -216,7 +224,7 @@ impl<T> Slot<T> {
                 if waits { Detached::FromTask } else { Detached::Plainly }
             }
             taken => {
-                self.link.set(taken);
+                self.set_taken_link(taken);
                 Detached::Plainly
             }
         }
@@ -230,7 +238,7 @@ impl<T> Slot<T> {
                 false
             }
             None => {
-                self.link.set(Link::Detached);
+                self.set_taken_link(Link::Detached);
                 true
             }
         }
@@ -249,12 +257,10 @@ impl<T> Slot<T> {
                 waiting.slot().put(result);
                 return Some(waiting.into_step());
             }
-            Link::Open => self.link.set(Link::Open),
+            Link::Open => self.set_taken_link(Link::Open),
             Link::Awaited(waker) => {
-                self.link.set(Link::Open);
-                if let Err(text) = contain(|| waker.wake()) {
-                    log_panic("waking a task", &text);
-                }
+                self.set_taken_link(Link::Open);
+                wake(waker);
             }
             Link::Detached | Link::Done => {
                 if let Some(result) = self.value.take() {
@@ -263,6 +269,14 @@ impl<T> Slot<T> {
             }
         }
         None
+    }
+}
+
+/// Wakes a task. Apart, so that the waker comes here in registers: the link that it is part of is not put into memory for its sake.
+#[inline(never)]
+fn wake(waker: Waker) {
+    if let Err(text) = contain(|| waker.wake()) {
+        log_panic("waking a task", &text);
     }
 }
 
@@ -384,15 +398,17 @@ where
     F: FnOnce(Result<T, Failure>) -> Outcome<U> + 'static,
 {
     fn accept(self: Rc<Self>, source: &Slot<T>, driver: &mut Driver) -> Option<Rc<dyn Step>> {
-        // A stage is linked to once, so its code is there; and it is called when the value is.
-        let (code, input) = (self.code.take()?, source.value.take()?);
-        // The result goes where it belongs from inside `contain`, which is cheaper than handing it out.
-        let called = contain(|| match code(input) {
-            Outcome::Done(result) => {
-                self.slot.put(result);
-                None
+        // The value is fetched, and the result goes where it belongs, from inside `contain`: both are cheaper than handing them in and out.
+        let called = contain(|| {
+            let code = self.code.take().expect("a stage is linked to once");
+            let input = source.value.take().expect("a stage is called when the value is there");
+            match code(input) {
+                Outcome::Done(result) => {
+                    self.slot.put(result);
+                    None
+                }
+                Outcome::Wait(inner) => Some(inner),
             }
-            Outcome::Wait(inner) => Some(inner),
         });
         match called {
             Ok(None) => {}
@@ -414,9 +430,9 @@ impl Driver {
 
     /// Moves the value of `next` along until it has found its place. Never panics and never recurses.
     #[inline]
-    fn run(mut self, mut next: Option<Rc<dyn Step>>) {
+    fn run(&mut self, mut next: Option<Rc<dyn Step>>) {
         while let Some(node) = next {
-            next = node.advance(&mut self);
+            next = node.advance(self);
         }
     }
 
@@ -436,7 +452,7 @@ impl Driver {
         let (link, node_stays) = match node.slot().link.take() {
             passing_on @ Link::Forward(_) => (passing_on, false),
             link => {
-                node.slot().link.set(link);
+                node.slot().set_taken_link(link);
                 (Link::Forward(node), true)
             }
         };

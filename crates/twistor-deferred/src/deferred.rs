@@ -212,11 +212,11 @@ impl<T> Deferred<T> {
     /// promise.callback("yes");
     /// assert_eq!(answer.try_take().unwrap().unwrap(), "yes");
     /// ```
-    #[inline]
-    pub fn try_take(self) -> Result<Result<T, Failure>, Self> {
+    #[inline(always)]
+    pub fn try_take(mut self) -> Result<Result<T, Failure>, Self> {
         match self.tail.slot().take_result() {
             Some(result) => {
-                drop(self.into_parts());
+                drop(self.tail.take());
                 Ok(result)
             }
             None => Err(self),

@@ -22,7 +22,7 @@ use crate::{Deferred, Failure};
 /// ```
 #[must_use]
 #[track_caller]
-#[inline]
+#[inline(always)]
 pub fn deferred<T: 'static>() -> (Promise<T>, Deferred<T>) {
     let (root, deferred) = Root::pending();
     (Promise { root: Some(root) }, deferred)
@@ -101,7 +101,9 @@ impl<T> Promise<T> {
             if is_debug() {
                 root.links().note_fired();
             }
-            root.fire(result);
+            if root.root().accept(result) {
+                root.drive();
+            }
         }
     }
 

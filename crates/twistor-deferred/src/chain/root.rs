@@ -14,7 +14,7 @@ pub(crate) struct Root<T> {
 
 /// A root, seen by its promise.
 pub(crate) trait FireOnce<T>: Chain {
-    fn fire(self: Rc<Self>, result: Result<T, Failure>);
+    fn root(&self) -> &Root<T>;
     /// The promise is dropped. Does nothing if it was fired or cancelled.
     fn abandon(self: Rc<Self>);
 }
@@ -26,9 +26,34 @@ impl<T> Default for Root<T> {
     }
 }
 
+impl<T> Root<T> {
+    /// Its owner's result, unless a cancel was first: gives whether it is to be driven. (Always inlined, since a result that is
+    /// handed over through memory costs more than all else here.)
+    #[inline(always)]
+    pub(crate) fn accept(&self, result: Result<T, Failure>) -> bool {
+        match self.links.phase() {
+            Phase::Pending | Phase::Cancelling => {
+                self.put(Phase::Fired, result);
+                true
+            }
+            Phase::Fired | Phase::Cancelled => {
+                drop_contained(result);
+                false
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn put(&self, phase: Phase, result: Result<T, Failure>) {
+        self.links.settle(phase);
+        self.slot.put(result);
+    }
+}
+
 impl<T: 'static> Root<T> {
-    /// A root that waits for its promise, and the Deferred at its end.
-    #[inline]
+    /// A root that waits for its promise, and the Deferred at its end. (Always inlined, since what is returned through memory
+    /// word by word is fetched from there two words at a time, for which the processor waits.)
+    #[inline(always)]
     #[track_caller]
     pub(crate) fn pending() -> (Rc<Self>, Deferred<T>) {
         let root = Rc::<Self>::default();
@@ -48,12 +73,6 @@ impl<T: 'static> Root<T> {
         Deferred::new(Rc::clone(&root) as Rc<dyn Produce<T>>, root)
     }
 
-    #[inline]
-    fn put(&self, phase: Phase, result: Result<T, Failure>) {
-        self.links.settle(phase);
-        self.slot.put(result);
-    }
-
     /// Moves the value along. (Always inlined: it is all that firing does.)
     #[inline(always)]
     fn hand_on(self: Rc<Self>) {
@@ -67,20 +86,14 @@ impl<T: 'static> Root<T> {
     fn has_followers(&self) -> bool {
         let link = self.slot.link.take();
         let followed = !matches!(link, Link::Open);
-        self.slot.link.set(link);
+        self.slot.set_taken_link(link);
         followed
     }
 }
 
 impl<T: 'static> FireOnce<T> for Root<T> {
-    fn fire(self: Rc<Self>, result: Result<T, Failure>) {
-        match self.links.phase() {
-            Phase::Pending | Phase::Cancelling => {
-                self.put(Phase::Fired, result);
-                self.hand_on();
-            }
-            Phase::Fired | Phase::Cancelled => drop_contained(result),
-        }
+    fn root(&self) -> &Self {
+        self
     }
 
     fn abandon(self: Rc<Self>) {
