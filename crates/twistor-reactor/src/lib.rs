@@ -30,11 +30,15 @@ mod reason;
 mod remote;
 mod remote_promise;
 mod stats;
+mod sync;
 mod tasks;
 mod threads;
 mod time;
 mod waiting;
 mod watch;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
 
 pub use self::error::{LendError, NotRunning, ReactorGone, RunError};
 pub use self::handle::ReactorHandle;

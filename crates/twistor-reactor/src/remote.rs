@@ -1,13 +1,14 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::thread::ThreadId;
 
 use twistor_deferred::{IntoOutcome, maybe_deferred};
 
 use crate::error::{BlockingCallError, ReactorGone};
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 use crate::{ReactorHandle, kernel::Kernel};
 
 /// The way into a reactor from other threads, and the only one: everything else of the library stays on its thread.
@@ -165,8 +166,12 @@ impl Remote {
 
     /// Refuses calls from now on, and gives back what was queued, to be dropped by the caller.
     pub(crate) fn close(&self) -> Vec<ThreadCall> {
-        self.shared.waiting.store(false, Ordering::Release);
-        let calls = std::mem::replace(&mut *self.shared.lock(), Calls::Gone);
+        let calls = {
+            let mut calls = self.shared.lock();
+            self.shared.waiting.store(false, Ordering::Release);
+            std::mem::replace(&mut *calls, Calls::Gone)
+        };
+        // The waker is the kernel's, and is dropped here: after the lock.
         match calls {
             Calls::Open { queued, .. } => queued,
             Calls::Gone => Vec::new(),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use twistor_deferred::{Failure, Promise};
 
+use crate::sync::AtomicBool;
 use crate::waiting::AtTheEnd;
 use crate::{ReactorGone, ReactorHandle, Remote};
 

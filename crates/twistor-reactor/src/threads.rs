@@ -3,13 +3,14 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tracing::error;
 use twistor_deferred::{Deferred, Failure, Panicked, contain, deferred};
 
 use crate::kernel::Job;
+use crate::sync::{AtomicUsize, Mutex};
 use crate::waiting::AtTheEnd;
 use crate::{ReactorHandle, Remote};
 

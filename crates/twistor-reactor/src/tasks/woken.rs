@@ -1,11 +1,12 @@
 //! Wakers, and the queue of the tasks that were woken: what other threads see of a task.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
 
 use super::TaskId;
 use crate::Remote;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The tasks that are to be polled. Nobody's code runs under its lock.
 pub(super) struct Woken {
@@ -33,13 +34,14 @@ impl Woken {
     }
 
     /// Who goes to sleep says first that it does not attend, then asks [`has_any`](Self::has_any); who wakes a task queues it first, then asks
-    /// whether the loop attends. In one order for all (`SeqCst`), so one of the two sees the other.
+    /// whether the loop attends. Both swap the one flag, and whoever is second sees what the first did before: the loop the task, or the
+    /// waker that the loop does not attend.
     pub(super) fn attend(&self, yes: bool) {
-        self.attended.store(yes, Ordering::SeqCst);
+        self.attended.swap(yes, Ordering::AcqRel);
     }
 
     pub(super) fn has_any(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst)
+        self.waiting.load(Ordering::Acquire)
     }
 
     fn push(&self, id: TaskId) {
@@ -49,11 +51,11 @@ impl Woken {
             queue.push(id);
             if queue.len() == 1 {
                 // It stays so until the queue is taken, under the same lock.
-                self.waiting.store(true, Ordering::SeqCst);
+                self.waiting.store(true, Ordering::Release);
             }
         }
-        // Asked before it is claimed: most wakes come while the loop attends, and a load is cheaper than a swap.
-        if !self.attended.load(Ordering::SeqCst) && !self.attended.swap(true, Ordering::SeqCst) {
+        // Always a swap: a load that finds the loop attending may be of before it stopped to.
+        if !self.attended.swap(true, Ordering::AcqRel) {
             self.remote.wake();
         }
     }
@@ -64,7 +66,7 @@ impl Woken {
             return;
         }
         let mut queue = self.lock();
-        self.waiting.store(false, Ordering::SeqCst);
+        self.waiting.store(false, Ordering::Release);
         if let Some(queue) = &mut *queue {
             std::mem::swap(queue, batch);
         }
@@ -72,8 +74,9 @@ impl Woken {
 
     /// Takes no more.
     pub(super) fn close(&self) {
-        self.waiting.store(false, Ordering::SeqCst);
-        *self.lock() = None;
+        let mut queue = self.lock();
+        self.waiting.store(false, Ordering::Release);
+        *queue = None;
     }
 }
 

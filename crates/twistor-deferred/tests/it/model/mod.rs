@@ -8,7 +8,8 @@ mod real;
 use std::rc::Rc;
 
 use plain::Model;
-use program::{Step, program, run};
+pub(crate) use program::program;
+use program::{Step, run};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -16,7 +17,7 @@ use real::World;
 
 /// Runs `steps` both ways, compares, and gives the journal.
 #[track_caller]
-fn check(steps: &[Step]) -> Vec<String> {
+pub(crate) fn check(steps: &[Step]) -> Vec<String> {
     let mut model = Model::default();
     run(&mut model, steps);
     model.note("end".to_owned());
