@@ -1,4 +1,4 @@
-//! Searches for a seed at which a two-way transfer over twistor's connections goes wrong, under three kinds of weather.
+//! Searches for a seed at which a two-way transfer over twistor's connections goes wrong, under four kinds of weather.
 //!
 //! ```text
 //! cargo run --release -p twistor-sim --example explore -- 0..100000
@@ -6,8 +6,8 @@
 //! TWISTOR_SEED=17 cargo run --release -p twistor-sim --example explore -- 0..1 harmless
 //! ```
 //!
-//! The first argument is a range of seeds, the second one of `harmless`, `resets` and `forged`; without it, all three, one after
-//! the other. It ends with 1 if it found something, which is then shown with the line that repeats it.
+//! The first argument is a range of seeds, the second one of `harmless`, `resets`, `forged` and `crashes`; without it, all
+//! four, one after the other. It ends with 1 if it found something, which is then shown with the line that repeats it.
 
 use std::process::ExitCode;
 
@@ -28,9 +28,12 @@ fn main() -> ExitCode {
     };
     let wanted = arguments.next();
     let mut status = ExitCode::SUCCESS;
-    for (name, weather) in
-        [("harmless", Weather::Harmless), ("resets", Weather::Resets), ("forged", Weather::Forged)]
-    {
+    for (name, weather) in [
+        ("harmless", Weather::Harmless),
+        ("resets", Weather::Resets),
+        ("forged", Weather::Forged),
+        ("crashes", Weather::Crashes),
+    ] {
         if wanted.as_ref().is_some_and(|wanted| wanted != name) {
             continue;
         }

@@ -249,7 +249,7 @@ fn no_seeds_are_clean() {
 /// The transfer of `examples/explore.rs`, with as many seeds as a test can wait for.
 #[test]
 fn a_transfer_is_clean_under_every_weather() {
-    for weather in [Weather::Harmless, Weather::Resets, Weather::Forged] {
+    for weather in [Weather::Harmless, Weather::Resets, Weather::Forged, Weather::Crashes] {
         let search = Explore::seeds(0..70).faults(mix(weather)).scale(2);
         search.run(move |trial| transfer(trial, weather)).expect_clean();
     }

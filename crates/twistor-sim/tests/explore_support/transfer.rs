@@ -12,7 +12,7 @@ use twistor_net::{
 };
 use twistor_reactor::ReactorHandle;
 use twistor_reactor::sources::SourceHost;
-use twistor_sim::{Chaos, Trial};
+use twistor_sim::{Chaos, Host, Trial};
 
 use super::Dice;
 use super::talker::{Ending, Life, Manner, Part, Talker};
@@ -26,6 +26,15 @@ pub(crate) enum Weather {
     Resets,
     /// Somebody in between may end a stream in order before it is whole.
     Forged,
+    /// As `Resets`, and once, at random, the server's machine loses power or its process is killed, and begins again at random.
+    Crashes,
+}
+
+impl Weather {
+    /// Whether a connection may be left whose other end is gone: who sends nothing is told by nobody.
+    const fn leaves_ends(self) -> bool {
+        matches!(self, Self::Forged | Self::Crashes)
+    }
 }
 
 /// Both ends of the connection from a client's port, by client and server.
@@ -199,6 +208,9 @@ pub(crate) fn transfer(trial: &Trial, weather: Weather) -> Result<(), String> {
     server.start(move |reactor| {
         *into.borrow_mut() = Some(reactor.listen_tcp(("0.0.0.0", 80), serving.clone()).unwrap());
     });
+    if weather == Weather::Crashes {
+        plan_crash(trial, &server, Duration::from_millis(dice.size(12)), dice.once_in(2));
+    }
     for _ in 0..trial.scale() {
         let again = Rc::new(Cell::new(dice.below(3) as u32));
         let ends = Ends { server: false, again, ..ends.clone() };
@@ -208,7 +220,7 @@ pub(crate) fn transfer(trial: &Trial, weather: Weather) -> Result<(), String> {
         return Err(stalled.to_string());
     }
     check_ends(&lives, weather).map_err(|what| format!("{what}\n{}", trial.report()))?;
-    if weather == Weather::Forged {
+    if weather.leaves_ends() {
         return Ok(());
     }
     if let Some(port) = port.take() {
@@ -229,6 +241,19 @@ pub(crate) fn transfer(trial: &Trial, weather: Weather) -> Result<(), String> {
     Ok(())
 }
 
+/// Within `within` the server ends, by its power or by its process, and begins again within ten seconds of that.
+fn plan_crash(trial: &Trial, server: &Host, within: Duration, power: bool) {
+    let server = server.clone();
+    trial.at_random(Duration::ZERO, within, move |sim| {
+        if power {
+            server.crash()
+        } else {
+            server.kill()
+        }
+        sim.at_random(Duration::ZERO, Duration::from_secs(10), move |_| server.restart());
+    });
+}
+
 /// What must be true of both ends when nothing can happen any more.
 fn check_ends(lives: &Lives, weather: Weather) -> Result<(), String> {
     for (port, pair) in lives.borrow().iter() {
@@ -237,7 +262,7 @@ fn check_ends(lives: &Lives, weather: Weather) -> Result<(), String> {
             let name = ["client", "server"][at];
             let wrong = |what: &str| Err(format!("the {name} of {port}: {what}: {life:?}"));
             if life.lost.borrow().is_none() {
-                if weather == Weather::Forged {
+                if weather.leaves_ends() {
                     continue; // The other end is gone, and nobody tells who sends nothing.
                 }
                 return wrong("its connection never ends");
@@ -250,7 +275,9 @@ fn check_ends(lives: &Lives, weather: Weather) -> Result<(), String> {
                 return wrong("it received more than was sent");
             }
             let whole = life.received.get() == peer.written.get();
-            if weather != Weather::Forged && life.saw_fin.get() && !whole {
+            // The kernel of a process that is killed closes in order what the process had not written to its end.
+            let killed = matches!(*peer.lost.borrow(), Some(CloseReason::ReactorGone));
+            if weather != Weather::Forged && !killed && life.saw_fin.get() && !whole {
                 return wrong("the stream ended in order, and is not whole");
             }
         }
@@ -300,7 +327,7 @@ fn check_nothing_left(reactor: &ReactorHandle) -> Result<(), String> {
 pub(crate) fn mix(weather: Weather) -> Chaos {
     match weather {
         Weather::Harmless => Chaos::harmless(0.5),
-        Weather::Resets => {
+        Weather::Resets | Weather::Crashes => {
             let all = Chaos::new(0.5);
             Chaos::of(all.faults().iter().filter(|fault| !fault.to_string().contains("is ended")).cloned())
         }
