@@ -2,8 +2,10 @@
 
 mod net_support;
 
+use std::io;
+
 use net_support::{Bench, MILLISECOND, SECOND, Served, pattern};
-use twistor_net::{NetLimits, ReactorTcp, Transport};
+use twistor_net::{CloseReason, NetLimits, ReactorTcp, Transport};
 use twistor_sim::conformance::harness::{Ending, Event, Side};
 use twistor_sim::{Answer, Call, errno};
 
@@ -268,6 +270,19 @@ fn tcp_27_a_fin_that_cannot_be_sent_means_the_peer_was_faster() {
     bench.until("the loss", || served.end.is_over());
     served.end.expect(&[Event::Made, Event::Lost(Ending::Lost)]);
     assert_eq!(bench.kernel.open_sockets(), 0);
+}
+
+/// `shutdown(2)` says of such a socket that it is not connected, which tells nobody anything.
+#[test]
+fn tcp_33_a_close_that_meets_a_reset_gives_the_reset_as_the_reason() {
+    let mut bench = Bench::new();
+    let served = bench.serve(Side::new());
+    served.peer.reset();
+    served.end.transport().lose_connection();
+    bench.until("the loss", || served.end.is_over());
+    let reason = served.end.reason();
+    let Some(CloseReason::Lost(error)) = &reason else { panic!("{reason:?}") };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
 }
 
 #[test]

@@ -77,14 +77,17 @@ impl Conn {
     fn send_fin(self: &Rc<Self>) {
         match self.with_socket(|socket| socket.shutdown_write()) {
             Ok(()) => {}
-            // The peer has reset the connection meanwhile.
-            Err(error) if self.state.get().is_over() => {
+            // The peer has reset the connection meanwhile, which `shutdown(2)` calls "not connected". The socket knows better.
+            Err(error) => {
+                let error = self.socket_error().unwrap_or(error);
+                if !self.state.get().is_over() {
+                    return self.fail_socket(error);
+                }
                 self.note_reason(CloseReason::from(error));
                 if self.state.get() == State::Lingering {
                     self.state.set(State::Lost);
                 }
             }
-            Err(error) => self.fail_socket(error),
         }
     }
 

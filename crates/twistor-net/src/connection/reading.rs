@@ -123,12 +123,16 @@ impl Conn {
         if self.state.get().is_over() {
             return;
         }
-        let error = match &*self.socket.borrow() {
-            Some(socket) => socket.take_error(),
-            None => return,
-        };
-        if let Ok(Some(error)) | Err(error) = error {
+        if let Some(error) = self.socket_error() {
             self.fail_socket(error);
+        }
+    }
+
+    /// The error that waits at the socket, once.
+    pub(super) fn socket_error(&self) -> Option<io::Error> {
+        match self.socket.borrow().as_ref()?.take_error() {
+            Ok(error) => error,
+            Err(error) => Some(error),
         }
     }
 
