@@ -7,6 +7,8 @@
 //! - [`spawns`]: the cases of tasks of `twistor-reactor`, and its peers in them; [`idle_kernel`] has the kernel below it.
 //! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it. [`table`] prints it.
 //!
+//! - [`servers`]: what the servers of the comparison share; `src/bin` has one for each loop.
+//!
 //! `README.md` beside this crate says how to run what there is and what the figures mean. Nothing here counts
 //! allocations: that needs an allocator of its own, which would slow down whatever is linked with it.
 
@@ -16,6 +18,7 @@ pub mod deferreds;
 pub mod handmade;
 pub mod idle_kernel;
 pub mod rounds;
+pub mod servers;
 pub mod spawns;
 pub mod table;
 
