@@ -102,13 +102,22 @@ impl Timers {
 
     /// The clock is left alone from now on: everything that happens before [`thaw`](Timers::thaw) happens at the time that
     /// [`set_now`](Timers::set_now) told. So do the callbacks of one turn of a loop.
+    #[inline]
     pub fn freeze(&self) {
-        self.shared.frozen.set(true);
+        self.shared.hands.set(Hands::Still);
+    }
+
+    /// As [`freeze`](Timers::freeze), at a new reading: the first who asks for the time has the clock read, and it stands still from there on. Who
+    /// never asks does not pay for it.
+    #[inline]
+    pub fn freeze_at_reading(&self) {
+        self.shared.hands.set(Hands::Due);
     }
 
     /// The clock is read again by whoever asks for the time.
+    #[inline]
     pub fn thaw(&self) {
-        self.shared.frozen.set(false);
+        self.shared.hands.set(Hands::Going);
     }
 
     /// Tells the time. Time never goes back: an earlier reading than the last is ignored.
@@ -183,6 +192,7 @@ impl Timers {
 
     /// Whether no call is pending.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -272,8 +282,7 @@ pub(crate) struct Shared {
     now: Cell<Moment>,
     /// Where readings come from, if anywhere.
     clock: RefCell<Option<Clockwork>>,
-    /// Whether the clock is left alone for now.
-    frozen: Cell<bool>,
+    hands: Cell<Hands>,
     /// No call is taken any more.
     closed: Cell<bool>,
     /// No call is taken while the others are dropped.
@@ -288,6 +297,18 @@ struct State {
     /// How many entries of the heap are not valid.
     stale: usize,
     next_order: u64,
+}
+
+/// What a question for the time does.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Hands {
+    /// It reads the clock.
+    #[default]
+    Going,
+    /// It reads the clock, which then stands still.
+    Due,
+    /// It gives the latest reading.
+    Still,
 }
 
 /// An entry of the heap: small, so that sifting is cheap, and ordered by its fields from the first to the last.
@@ -306,8 +327,11 @@ type Clockwork = Rc<dyn Fn() -> Moment>;
 
 impl Shared {
     pub(crate) fn now(&self) -> Moment {
-        if !self.frozen.get() {
+        if self.hands.get() != Hands::Still {
             self.now.set(self.reading());
+            if self.hands.get() == Hands::Due {
+                self.hands.set(Hands::Still);
+            }
         }
         self.now.get()
     }

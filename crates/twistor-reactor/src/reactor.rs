@@ -202,7 +202,6 @@ impl Reactor {
     ///
     /// [`RunError::NotRestartable`] if the reactor was stopped before. Starting one that is started does nothing.
     pub fn start(&mut self) -> Result<(), RunError> {
-        self.handle.inner.timers.freeze();
         let started = self.begin_startup();
         self.handle.inner.timers.thaw();
         started
@@ -250,7 +249,6 @@ impl Reactor {
         if self.handle.inner.has_work() {
             return Some(Duration::ZERO);
         }
-        self.read_clock();
         self.handle.inner.until_next_deadline()
     }
 
@@ -263,7 +261,6 @@ impl Reactor {
     fn turn(&mut self, longest: Option<Duration>) -> Result<(), RunError> {
         let inner = Rc::clone(&self.handle.inner);
         count(&inner.counters.turns, 1);
-        inner.timers.freeze();
         inner.tasks.attend(true);
         // Everything has been disconnected: what fails now fails by that.
         let _ending = matches!(self.handle.inner.stage.get(), Stage::Jobs).then(begin_ending);
@@ -288,13 +285,17 @@ impl Reactor {
         Ok(())
     }
 
+    /// From here on it is one time for everybody, read when the first asks for it: a turn in which nobody does reads no clock.
     fn read_clock(&self) {
-        self.handle.inner.timers.set_now(self.kernel.now());
+        self.handle.inner.timers.freeze_at_reading();
     }
 
     /// Phase 1. Only the calls that are queued now: one that is queued by a call waits for the next turn.
     fn run_thread_calls(&self) {
         self.handle.inner.threads.start(&self.handle);
+        if !self.handle.inner.remote.has_calls() {
+            return;
+        }
         for call in self.handle.inner.remote.take_calls() {
             count(&self.handle.inner.counters.thread_calls, 1);
             let _ = self.handle.guard("a call from another thread", || call(&self.handle));
@@ -309,6 +310,9 @@ impl Reactor {
     /// Phase 3. The timers that are due by now: what they schedule waits for the next turn.
     fn run_timers(&self) {
         let inner = &self.handle.inner;
+        if inner.timers.is_empty() {
+            return;
+        }
         let pass = inner.timers.begin_pass();
         while let Some(call) = inner.timers.pop_due(&pass) {
             count(&inner.counters.timers_fired, 1);
@@ -319,14 +323,15 @@ impl Reactor {
     /// Startup, from where its before-triggers were called to its end, as soon as their Deferreds have fired.
     fn advance_startup(&self) {
         let inner = &self.handle.inner;
+        let next = match inner.stage.get() {
+            Stage::Starting => Stage::Running,
+            Stage::StartingToStop => Stage::StopRequested,
+            _ => return,
+        };
         if inner.triggers.waits() > 0 {
             return;
         }
-        match inner.stage.get() {
-            Stage::Starting => inner.stage.set(Stage::Running),
-            Stage::StartingToStop => inner.stage.set(Stage::StopRequested),
-            _ => return,
-        }
+        inner.stage.set(next);
         self.handle.install_signals();
         inner.triggers.fire_phase(&self.handle, Phase::During, STARTUP);
         inner.triggers.fire_phase(&self.handle, Phase::After, STARTUP);
@@ -467,9 +472,10 @@ impl Reactor {
             }
         };
         self.ready.clear();
+        inner.timers.thaw(); // In a simulated world others run meanwhile, and may use this reactor.
         self.kernel.wait(timeout, &mut self.ready).map_err(RunError::Wait)?;
         inner.tasks.attend(true);
-        inner.timers.set_now(self.kernel.now());
+        self.read_clock();
         count(&inner.counters.events, self.ready.len() as u64);
         Ok(())
     }
@@ -547,6 +553,8 @@ impl Reactor {
         drop_all(sources);
         inner.tasks.close();
         inner.timers.close();
+        inner.timers.thaw();
+        let _last = inner.timers.now(); // The time stands still from here on.
         inner.timers.set_clock(None);
         let descriptors = std::mem::take(&mut *inner.descriptors.borrow_mut());
         drop_all(descriptors.into_values());

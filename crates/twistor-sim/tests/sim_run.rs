@@ -392,7 +392,7 @@ fn a_hand_turned_reactor_hears_others_while_it_waits() {
     sim.host("other").reactor().call_later(secs(1), move || {
         let (notified, timed) = (Rc::clone(&count), Rc::clone(&count));
         handle.notify(move |_| notified.set(notified.get() + 1));
-        // To that reactor it is still the moment at which its wait began.
+        // A clock is read by whoever asks, so it counts from now and not from when the wait began.
         handle.call_later(secs(2), move || timed.set(timed.get() + 10));
     });
     reactor.iterate(None).unwrap();
@@ -400,7 +400,7 @@ fn a_hand_turned_reactor_hears_others_while_it_waits() {
     assert_eq!((told.get(), now(&sim)), (1, secs(1)));
     reactor.iterate(None).unwrap();
     reactor.iterate(Some(Duration::ZERO)).unwrap();
-    assert_eq!((told.get(), now(&sim)), (11, secs(2)));
+    assert_eq!((told.get(), now(&sim)), (11, secs(3)));
 }
 
 #[test]
