@@ -83,6 +83,7 @@ impl Timers {
 
     /// The latest reading of the clock that these timers were told.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Moment {
         self.shared.now()
     }
@@ -165,6 +166,7 @@ impl Timers {
 
     /// When the next call is due; `None` if there is none that will ever come.
     #[must_use]
+    #[inline]
     pub fn next_deadline(&self) -> Option<Moment> {
         self.shared.state.borrow_mut().first().map(|key| key.at)
     }
@@ -252,6 +254,7 @@ impl fmt::Debug for Timers {
 impl Pass {
     /// The time that this pass goes by, sampled when it began.
     #[must_use]
+    #[inline]
     pub const fn now(&self) -> Moment {
         self.now
     }
@@ -326,6 +329,7 @@ const FEW_STALE: usize = 50;
 type Clockwork = Rc<dyn Fn() -> Moment>;
 
 impl Shared {
+    #[inline]
     pub(crate) fn now(&self) -> Moment {
         if self.hands.get() != Hands::Still {
             self.now.set(self.reading());
@@ -433,6 +437,7 @@ impl State {
     }
 
     /// The first entry, valid and at the due time of its call.
+    #[inline]
     fn first(&mut self) -> Option<Key> {
         while let Some(&Reverse(key)) = self.heap.peek() {
             let call = self.calls.get(key.index).filter(|call| key.is_valid(call)).map(Rc::clone);

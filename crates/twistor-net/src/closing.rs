@@ -168,6 +168,7 @@ pub(crate) const fn step(state: State, input: Input, fin_seen: bool) -> (State, 
 
 impl State {
     /// Whether bytes written by the user are sent. While a close waits for a registered producer, that producer may write on.
+    #[inline]
     pub(crate) const fn takes_writes(self, producer: bool) -> bool {
         match self {
             Self::Connecting | Self::Open | Self::ReadClosed => true,
@@ -177,21 +178,25 @@ impl State {
     }
 
     /// Whether what comes in is read, if nobody paused it.
+    #[inline]
     pub(crate) const fn reads(self) -> bool {
         matches!(self, Self::Connecting | Self::Open | Self::WriteClosing | Self::WriteClosed)
     }
 
     /// Whether a flush that leaves nothing is followed by something.
+    #[inline]
     pub(crate) const fn waits_for_flush(self) -> bool {
         matches!(self, Self::WriteClosing | Self::HalfClosing | Self::Closing)
     }
 
     /// Whether the protocol has heard its last, or hears it before the loop sleeps.
+    #[inline]
     pub(crate) const fn is_over(self) -> bool {
         matches!(self, Self::Finishing | Self::Aborting | Self::Lingering | Self::Lost)
     }
 
     /// Whether the protocol was told, or is being told, that the connection is lost.
+    #[inline]
     pub(crate) const fn is_lost(self) -> bool {
         matches!(self, Self::Lingering | Self::Lost)
     }

@@ -55,10 +55,12 @@ pub(crate) struct NetContext {
 }
 
 impl NetContext {
+    #[inline]
     pub(crate) fn take_outbox(&self) -> Box<Outbox> {
         self.outboxes.borrow_mut().pop().unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn give_outbox(&self, outbox: Box<Outbox>) {
         let mut outboxes = self.outboxes.borrow_mut();
         if outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {

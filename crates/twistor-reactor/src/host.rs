@@ -186,10 +186,12 @@ impl SourceHost for ReactorHandle {
         made
     }
 
+    #[inline]
     fn count_gathered(&self, bytes: usize) {
         count(&self.inner.counters.bytes_gathered, bytes as u64);
     }
 
+    #[inline]
     fn count_received(&self, bytes: usize) {
         count(&self.inner.counters.bytes_received, bytes as u64);
     }

@@ -134,6 +134,7 @@ impl Inner {
         self.kernel.borrow().clone()
     }
 
+    #[inline]
     pub(crate) fn is_gone(&self) -> bool {
         self.stage.get() == Stage::Gone
     }
@@ -144,17 +145,20 @@ impl Inner {
     }
 
     /// Something was queued that the loop must not sleep over.
+    #[inline]
     pub(crate) fn tell_of_work(&self) {
         if let Some(observer) = &self.observer {
             observer.work_queued();
         }
     }
 
+    #[inline]
     pub(crate) fn next_notice(&self) -> Option<Notice> {
         self.notices.borrow_mut().pop_front()
     }
 
     /// Whether anything waits that the loop must not sleep over.
+    #[inline]
     pub(crate) fn has_work(&self) -> bool {
         !self.notices.borrow().is_empty()
             || !self.flushes.borrow().is_empty()
@@ -171,6 +175,7 @@ impl Inner {
     }
 
     /// How long until the earliest timer is due or the present stage of shutdown is out of time, by the latest reading.
+    #[inline]
     pub(crate) fn until_next_deadline(&self) -> Option<Duration> {
         let limit = match self.stage.get() {
             Stage::Before | Stage::Jobs => self.shutdown_deadline.get(),

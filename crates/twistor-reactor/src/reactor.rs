@@ -321,7 +321,14 @@ impl Reactor {
     }
 
     /// Startup, from where its before-triggers were called to its end, as soon as their Deferreds have fired.
+    #[inline]
     fn advance_startup(&self) {
+        if matches!(self.handle.inner.stage.get(), Stage::Starting | Stage::StartingToStop) {
+            self.end_startup();
+        }
+    }
+
+    fn end_startup(&self) {
         let inner = &self.handle.inner;
         let next = match inner.stage.get() {
             Stage::Starting => Stage::Running,
@@ -429,6 +436,9 @@ impl Reactor {
     /// Phase 5. What a notification queues runs here too, as far as the budget goes.
     fn run_notifications(&self) {
         let inner = &self.handle.inner;
+        if inner.notices.borrow().is_empty() {
+            return;
+        }
         for _ in 0..inner.limits.notifications_per_turn {
             let Some(notice) = inner.next_notice() else { return };
             count(&inner.counters.notifications, 1);
@@ -447,10 +457,10 @@ impl Reactor {
         /// The rounds after which what is gathered still waits for the next turn (which then does not sleep).
         const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
-            let flushes = std::mem::take(&mut *self.handle.inner.flushes.borrow_mut());
-            if flushes.is_empty() {
+            if self.handle.inner.flushes.borrow().is_empty() {
                 return;
             }
+            let flushes = std::mem::take(&mut *self.handle.inner.flushes.borrow_mut());
             for source in flushes {
                 source.flush(&self.handle);
             }
@@ -483,12 +493,17 @@ impl Reactor {
     /// Phase 8. A callback may remove any source: what is gone, or another by now, is passed over.
     fn dispatch(&self) {
         let inner = &self.handle.inner;
-        let again = std::mem::take(&mut *inner.again.borrow_mut());
+        // Those of before this dispatch: who asks during it comes in the next.
+        let asked = !inner.again.borrow().is_empty();
+        let again = if asked { std::mem::take(&mut *inner.again.borrow_mut()) } else { Vec::new() };
         for &readiness in &self.ready {
             match inner.sources.find(readiness.token) {
                 Some(source) => source.ready(&self.handle, readiness),
                 None => count(&inner.counters.stale_events, 1),
             }
+        }
+        if !asked {
+            return;
         }
         for token in again {
             if let Some(source) = inner.sources.find(token) {
@@ -498,7 +513,14 @@ impl Reactor {
     }
 
     /// The end of a crashed run: everything stays as it is, and the reactor can be run again if it was not asked to stop.
+    #[inline]
     fn end_crash(&self) {
+        if matches!(self.handle.inner.stage.get(), Stage::Crashing | Stage::Ending) {
+            self.end_run();
+        }
+    }
+
+    fn end_run(&self) {
         let ended = match self.handle.inner.stage.get() {
             Stage::Crashing => Stage::Fresh,
             Stage::Ending => Stage::Stopped,

@@ -147,6 +147,7 @@ impl Remote {
         waker.wake();
     }
 
+    #[inline]
     pub(crate) fn has_calls(&self) -> bool {
         self.shared.waiting.load(Ordering::Acquire)
     }

@@ -119,6 +119,7 @@ impl Sources {
         table.places.try_remove(token.index())
     }
 
+    #[inline]
     pub(crate) fn find(&self, token: Token) -> Option<Rc<dyn Source>> {
         let table = self.table.borrow();
         if table.generations.get(token.index()) != Some(&token.generation()) {

@@ -62,17 +62,26 @@ impl Tasks {
     }
 
     /// Whether tasks wait for the woken phase.
+    #[inline]
     pub(crate) fn has_woken(&self) -> bool {
         self.woken.has_any()
     }
 
     /// Whether the loop is going to look at the queue of woken tasks before it sleeps, so that nobody has to wake it.
+    #[inline]
     pub(crate) fn attend(&self, yes: bool) {
         self.woken.attend(yes);
     }
 
     /// Polls the tasks that are woken by now; one that is woken meanwhile waits for the next call.
+    #[inline]
     pub(crate) fn poll_woken(&self, reactor: &ReactorHandle) {
+        if self.woken.has_any() {
+            self.poll_batch(reactor);
+        }
+    }
+
+    fn poll_batch(&self, reactor: &ReactorHandle) {
         let mut batch = self.batch.take();
         self.woken.take(&mut batch);
         for id in batch.drain(..) {

@@ -35,12 +35,20 @@ impl ThreadTable {
         Self { early: RefCell::new(Early::Waiting(Vec::new())), outstanding: Arc::new(AtomicUsize::new(0)) }
     }
 
+    #[inline]
     pub(crate) fn outstanding(&self) -> usize {
         self.outstanding.load(Ordering::Acquire)
     }
 
     /// Hands the jobs of before the start to the kernel.
+    #[inline]
     pub(crate) fn start(&self, reactor: &ReactorHandle) {
+        if matches!(&*self.early.borrow(), Early::Waiting(_)) {
+            self.hand_over_early(reactor);
+        }
+    }
+
+    fn hand_over_early(&self, reactor: &ReactorHandle) {
         let early = match &mut *self.early.borrow_mut() {
             early @ Early::Waiting(_) => std::mem::replace(early, Early::Started),
             Early::Started | Early::Closed => return,
@@ -53,6 +61,7 @@ impl ThreadTable {
     }
 
     /// Whether jobs wait for the start.
+    #[inline]
     pub(crate) fn has_early(&self) -> bool {
         matches!(&*self.early.borrow(), Early::Waiting(jobs) if !jobs.is_empty())
     }

@@ -36,6 +36,7 @@ impl Conn {
     }
 
     /// What a call may have left to do.
+    #[inline]
     fn after_call(self: &Rc<Self>) {
         if self.extras.borrow().is_some() {
             self.take_in_filters();
@@ -138,6 +139,7 @@ impl Conn {
     }
 
     /// Whether `after_call` follows anyway. It does not follow a `try_with`.
+    #[inline]
     pub(super) fn is_being_called(&self) -> bool {
         self.flush.get() == FlushPlan::AfterCall
     }

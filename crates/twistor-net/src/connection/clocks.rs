@@ -30,6 +30,7 @@ impl Conn {
     }
 
     /// Something came or was written. The timer finds out by itself when it fires: storing the time is all there is to do.
+    #[inline]
     pub(super) fn note_activity(&self) {
         if let Some(idle) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.idle.as_mut()) {
             idle.last = self.reactor.now();
@@ -37,6 +38,7 @@ impl Conn {
     }
 
     /// The peer took something.
+    #[inline]
     pub(super) fn note_progress(&self) {
         if let Some(extras) = self.extras.borrow_mut().as_mut() {
             let now = self.reactor.now();

@@ -32,14 +32,20 @@ impl Pressure {
 }
 
 impl Conn {
+    #[inline]
     pub(super) fn marks(&self) -> (usize, usize) {
         let extras = self.extras.borrow();
         extras.as_ref().map_or((HIGH_WATER, LOW_WATER), |extras| (extras.limits.high, extras.limits.low))
     }
 
     /// After a write: what to tell the writer, now and by a notification.
+    #[inline]
     pub(super) fn check_marks(self: &Rc<Self>) -> Flow {
         let pending = self.pending();
+        if self.pressure.get() == Pressure::Flowing && pending <= HIGH_WATER && self.extras.borrow().is_none()
+        {
+            return Flow::Ready;
+        }
         if let Some(reason) = self.overflow(pending) {
             self.abort(reason);
             return Flow::Closed;
@@ -123,6 +129,7 @@ impl Conn {
         }
     }
 
+    #[inline]
     pub(super) fn has_producer(&self) -> bool {
         self.extras.borrow().as_ref().is_some_and(|extras| extras.producer.is_some())
     }

@@ -221,11 +221,13 @@ impl Conn {
     }
 
     /// Calls `f`, code of the user's that has to do with this connection, and contains its panic.
+    #[inline]
     fn guard<R>(&self, what: &str, f: impl FnOnce() -> R) -> Result<R, String> {
         self.reactor.guard_for(self.token.get(), what, f)
     }
 
     /// Runs `f`, a dispatch of the reactor's, inside the connection's span.
+    #[inline]
     fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
         let span = self.span.borrow().as_deref().cloned();
         match span {
@@ -245,6 +247,7 @@ impl Conn {
     }
 
     /// Tells the protocol that the connection stands, first of all and once.
+    #[inline]
     fn make(self: &Rc<Self>) {
         if !self.made.replace(true) {
             tracing::debug!(peer = %self.peer, "connection made");

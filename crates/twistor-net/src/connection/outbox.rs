@@ -28,15 +28,18 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.queued + self.tail.len() - self.sent
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Copies `data` to the end.
+    #[inline]
     pub(crate) fn push(&mut self, data: &[u8]) {
         if !self.tail.is_empty() && self.tail.len() + data.len() > GATHER {
             self.close_tail();
@@ -67,6 +70,7 @@ impl Outbox {
     }
 
     /// Calls `f` with the pieces at the front.
+    #[inline]
     pub(crate) fn with_parts<R>(&self, f: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
         let tail = &self.tail[self.sent..];
         if self.pieces.is_empty() {
@@ -83,6 +87,7 @@ impl Outbox {
     }
 
     /// Forgets the first `sent` bytes, which left.
+    #[inline]
     pub(crate) fn advance(&mut self, mut sent: usize) {
         debug_assert!(sent <= self.len(), "no more was sent than there was");
         while let Some(piece) = self.pieces.front_mut() {
@@ -118,6 +123,7 @@ impl Outbox {
     }
 
     /// Whether it is worth keeping for the next connection that writes.
+    #[inline]
     pub(crate) fn is_reusable(&self) -> bool {
         self.is_empty() && self.tail.capacity() <= GATHER * 2 && self.pieces.capacity() <= PARTS * 2
     }

@@ -11,6 +11,7 @@ use crate::closing::Input;
 
 impl Conn {
     /// Remembers what an event said. Acting on it is `pump`'s.
+    #[inline]
     pub(super) fn note_readiness(self: &Rc<Self>, readiness: Readiness) {
         if readiness.is_writable() {
             self.write_edge.set(WriteEdge::Open);
@@ -44,11 +45,13 @@ impl Conn {
         }
     }
 
+    #[inline]
     fn wants_to_read(&self) -> bool {
         self.reading.get() == Reading::Flowing && self.state.get().reads()
     }
 
     /// What an edge left unread, or a pause undelivered, is asked for again: no further event will come for it.
+    #[inline]
     pub(super) fn read_again_later(self: &Rc<Self>) {
         if self.wants_to_read() && (self.read_edge.get() != ReadEdge::Idle || self.has_held()) {
             self.come_again();
@@ -66,7 +69,7 @@ impl Conn {
 
     /// One `recv` into the reactor's buffer, and one `data_received`.
     fn read_once(self: &Rc<Self>) {
-        self.reactor.clone().with_scratch(|scratch| {
+        self.reactor.with_scratch(|scratch| {
             let received = match &*self.socket.borrow() {
                 Some(socket) => socket.recv(scratch),
                 None => return,
@@ -90,6 +93,7 @@ impl Conn {
     }
 
     /// Bytes came from the socket.
+    #[inline]
     fn received(self: &Rc<Self>, data: &[u8]) {
         self.reactor.count_received(data.len());
         self.note_activity();

@@ -44,6 +44,7 @@ struct Yield {
 }
 
 impl Conn {
+    #[inline]
     pub(super) fn is_filtered(&self) -> bool {
         self.extras.borrow().as_ref().is_some_and(|extras| extras.depth > 0 || !extras.incoming.is_empty())
     }
@@ -297,6 +298,7 @@ impl Conn {
         self.extras.borrow().as_ref().is_some_and(|extras| extras.next.is_some())
     }
 
+    #[inline]
     pub(super) fn has_held(&self) -> bool {
         self.extras.borrow().as_ref().is_some_and(|extras| !extras.held.is_empty())
     }

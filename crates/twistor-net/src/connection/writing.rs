@@ -9,7 +9,10 @@ use twistor_deferred::drop_contained;
 use twistor_reactor::sources::{Source, SourceHost};
 use twistor_reactor::{CloseReason, DelayedCall};
 
+#[cfg(feature = "futures-io")]
+use super::Awaited;
 use super::extras::Extras;
+use super::flow::Pressure;
 use super::{Conn, FlushPlan, Outbox, WriteEdge};
 use crate::Flow;
 use crate::closing::Input;
@@ -20,16 +23,23 @@ const NO_BUFFERS_RETRY: Duration = Duration::from_millis(10);
 impl Conn {
     /// Queues bytes with `push`, if writes are still taken.
     pub(super) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
-        if !self.state.get().takes_writes(self.has_producer()) || self.filters_have_closed() {
+        // Most connections have no extras: those are asked once, and not by each of the questions below.
+        let plain = self.extras.borrow().is_none();
+        let taken = self.state.get().takes_writes(!plain && self.has_producer());
+        if !taken || (!plain && self.filters_have_closed()) {
             return Flow::Closed;
         }
         if len > 0 {
             self.reactor.count_gathered(len);
-            self.note_activity();
-            if self.is_filtered() {
-                self.with_extras(|extras| push(&mut extras.plain));
-            } else {
+            if plain {
                 self.with_outbox(push);
+            } else {
+                self.note_activity();
+                if self.is_filtered() {
+                    self.with_extras(|extras| push(&mut extras.plain));
+                } else {
+                    self.with_outbox(push);
+                }
             }
             self.plan_flush();
         }
@@ -37,6 +47,7 @@ impl Conn {
     }
 
     /// Lends the outbox, made (or taken from the pool) if there is none.
+    #[inline]
     pub(super) fn with_outbox(&self, f: impl FnOnce(&mut Outbox)) {
         let mut outbox = self.outbox.borrow_mut();
         f(outbox.get_or_insert_with(|| self.context.take_outbox()));
@@ -55,12 +66,14 @@ impl Conn {
     }
 
     /// Bytes that wait, gathered and queued.
+    #[inline]
     pub(super) fn pending(&self) -> usize {
         let queued = self.outbox.borrow().as_ref().map_or(0, |outbox| outbox.len());
         queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len() + extras.retained)
     }
 
     /// Bytes that the filters hold back.
+    #[inline]
     pub(super) fn retained(&self) -> usize {
         self.extras.borrow().as_ref().map_or(0, |extras| extras.retained)
     }
@@ -127,6 +140,7 @@ impl Conn {
     }
 
     /// Takes what was sent off the queue, and gives an empty one back to the pool. Says whether something is left.
+    #[inline]
     fn sent(&self, sent: usize) -> bool {
         let Some(mut outbox) = self.outbox.take() else { return false };
         outbox.advance(sent);
@@ -161,6 +175,9 @@ impl Conn {
     /// After a flush: resumes who waits for room, and goes on with a close that waited for the last byte.
     /// `before` is what waited when the flush began.
     fn drained(self: &Rc<Self>, before: usize) {
+        if self.is_at_rest() {
+            return;
+        }
         let pending = self.pending();
         self.check_resume(before, pending);
         #[cfg(feature = "futures-io")]
@@ -181,6 +198,19 @@ impl Conn {
         self.apply(Input::Flushed);
     }
 
+    /// Whether all is sent and nobody waits to hear of it: so it is after most flushes.
+    #[inline]
+    fn is_at_rest(&self) -> bool {
+        #[cfg(feature = "futures-io")]
+        if self.awaited.get() != Awaited::Nothing {
+            return false;
+        }
+        self.outbox.borrow().is_none()
+            && self.extras.borrow().is_none()
+            && self.pressure.get() == Pressure::Flowing
+            && !self.state.get().waits_for_flush()
+    }
+
     /// Throws away what waits.
     pub(super) fn drop_output(&self) {
         let outbox = self.outbox.take();
@@ -190,6 +220,7 @@ impl Conn {
     }
 
     /// The hard limit on what may wait, if one is set and was passed.
+    #[inline]
     pub(super) fn overflow(&self, pending: usize) -> Option<CloseReason> {
         let extras = self.extras.borrow();
         let limit = extras.as_ref()?.limits.max_write_buffer?;

@@ -36,10 +36,12 @@ impl Woken {
     /// Who goes to sleep says first that it does not attend, then asks [`has_any`](Self::has_any); who wakes a task queues it first, then asks
     /// whether the loop attends. Both swap the one flag, and whoever is second sees what the first did before: the loop the task, or the
     /// waker that the loop does not attend.
+    #[inline]
     pub(super) fn attend(&self, yes: bool) {
         self.attended.swap(yes, Ordering::AcqRel);
     }
 
+    #[inline]
     pub(super) fn has_any(&self) -> bool {
         self.waiting.load(Ordering::Acquire)
     }
