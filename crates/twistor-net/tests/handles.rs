@@ -1,5 +1,7 @@
 //! Reaching a protocol from outside: lending, posting, calling, and from another thread.
 
+#![cfg(feature = "mio")]
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;

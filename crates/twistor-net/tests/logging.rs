@@ -1,43 +1,18 @@
 //! Every line that is logged during a connection's callbacks carries the connection's prefix, and nobody pays for it who does not listen.
 
+#![cfg(feature = "mio")]
+
+mod common;
+
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_subscriber::fmt::MakeWriter;
+use common::lines::logged;
 use twistor_net::{CloseReason, Protocol, ReactorTcp, Transport, for_protocol};
 use twistor_reactor::{Descriptor, Reactor, ReactorHandle, Watch};
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
 fn lines_with<'a>(text: &'a str, needle: &str) -> Vec<&'a str> {
     text.lines().filter(|line| line.contains(needle)).collect()
-}
-
-impl Write for Lines {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(data);
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 struct Talker;
@@ -106,24 +81,9 @@ fn watched() {
     reactor.run().unwrap();
 }
 
-fn logged(level: tracing::Level) -> String {
-    logged_by(level, conversation)
-}
-
-fn logged_by(level: tracing::Level, f: fn()) -> String {
-    let lines = Lines::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(lines.clone()).finish();
-    // One at a time: `tracing` remembers for all threads who listens to a line.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    tracing::subscriber::with_default(subscriber, f);
-    lines.text()
-}
-
 #[test]
 fn log_10_every_line_of_a_callback_carries_the_prefix() {
-    let text = logged(tracing::Level::DEBUG);
+    let text = logged(tracing::Level::DEBUG, conversation);
     for (needle, prefix) in [
         ("talker got 5", "system=Talker,1,127.0.0.1"),
         ("talker lost", "system=Talker,1,127.0.0.1"),
@@ -141,22 +101,22 @@ fn log_10_every_line_of_a_callback_carries_the_prefix() {
 
 #[test]
 fn nothing_per_byte_is_logged_above_trace() {
-    let text = logged(tracing::Level::DEBUG);
+    let text = logged(tracing::Level::DEBUG, conversation);
     assert!(text.lines().count() < 30, "a whole conversation in a few lines:\n{text}");
 }
 
 #[test]
 fn a_panic_is_an_error_and_lifecycle_is_quiet_at_info() {
-    let text = logged(tracing::Level::ERROR);
+    let text = logged(tracing::Level::ERROR, conversation);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("ERROR") && text.contains("caller broke"), "{text}");
-    let text = logged(tracing::Level::INFO);
+    let text = logged(tracing::Level::INFO, conversation);
     assert!(!text.contains("connection made"), "{text}");
 }
 
 #[test]
 fn log_10_every_line_of_a_watched_object_carries_its_prefix() {
-    let text = logged_by(tracing::Level::INFO, watched);
+    let text = logged(tracing::Level::INFO, watched);
     for needle in ["pipe got 5", "pipe lost"] {
         let lines = lines_with(&text, needle);
         assert!(lines.len() == 1 && lines[0].contains("system=Pipe,7"), "{needle:?} in:\n{text}");

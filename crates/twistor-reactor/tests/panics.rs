@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Log, Notes, OnDrop, Rude, ms, reactor, turns};
+use common::{Log, Notes, OnDrop, Rude, ms, reactor, started, turns};
 use twistor_reactor::triggers::{SHUTDOWN, STARTUP};
 use twistor_reactor::{Phase, ReactorHandle};
 
@@ -119,8 +119,7 @@ fn core_09_what_a_callback_owns_may_panic_when_it_is_dropped() {
 #[test]
 fn core_09_a_signal_handler_that_removes_itself_is_dropped_with_care() {
     let log = Log::catch();
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let slot = Rc::new(RefCell::new(None::<twistor_reactor::SignalHandler>));
     let (own, rude) = (Rc::clone(&slot), Rude("dropped by its own call"));
     let handler = reactor.on_signal(10, move |_| {
@@ -147,8 +146,7 @@ fn core_09_jobs_of_before_the_start_are_dropped_with_care() {
 #[test]
 fn core_09_a_drop_during_a_panic_may_use_the_reactor() {
     let log = Log::catch();
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let notes = Notes::default();
     let (handle, seen) = (reactor.handle(), notes.clone());
     let on_drop = OnDrop(move || {

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Notes, ms, reactor, real_reactor, turn_until, turns};
+use common::{Notes, ms, reactor, real_reactor, started, turn_until, turns};
 use twistor_deferred::{Abandoned, Clock, ManualClock, Moment, deferred};
 use twistor_reactor::ReactorGone;
 
@@ -16,8 +16,7 @@ const ZERO: Option<Duration> = Some(Duration::ZERO);
 
 #[test]
 fn a_sleep_ends_in_the_turn_in_which_it_is_due() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let notes = Notes::default();
     for (delay, text) in [(ms(5), "five"), (ms(0), "none"), (ms(2), "two"), (ms(5), "five too")] {
         reactor.sleep(delay).add_callback({
@@ -41,8 +40,7 @@ fn a_sleep_ends_in_the_turn_in_which_it_is_due() {
 
 #[test]
 fn no_sleep_at_all_is_the_next_turn() {
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let notes = Notes::default();
     let (handle, seen) = (reactor.handle(), notes.clone());
     reactor.sleep(Duration::ZERO).add_callback(move |()| {
@@ -57,8 +55,7 @@ fn no_sleep_at_all_is_the_next_turn() {
 
 #[test]
 fn a_sleep_that_is_cancelled_takes_its_timer_along_and_one_that_is_dropped_does_not() {
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let sleep = reactor.sleep(ms(5));
     assert_eq!(reactor.stats().timers_pending, 1);
     sleep.cancel();
@@ -114,8 +111,7 @@ fn a_reactor_is_a_clock_like_one_that_is_moved_by_hand() {
 
 #[test]
 fn read_is_the_kernels_clock_at_this_instant_and_now_stands_still() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let (handle, passing) = (reactor.handle(), world);
     let seen = Rc::new(Cell::new(None));
     let sees = Rc::clone(&seen);
@@ -135,8 +131,7 @@ fn read_is_the_kernels_clock_at_this_instant_and_now_stands_still() {
 
 #[test]
 fn soon_is_a_notification() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let notes = Notes::default();
     let handle = reactor.handle();
     reactor.call_later(ms(5), notes.note("later"));

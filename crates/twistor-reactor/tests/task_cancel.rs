@@ -4,41 +4,14 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 
-use common::{Log, Notes, OnDrop, World, keep, ms, reactor, turns};
-use twistor_deferred::{Canceller, Deferred, Failure, ManualClock, deferred};
+use common::{Log, Notes, OnDrop, OwnCanceller, is_cancelled, keep, ms, started, turns};
+use twistor_deferred::{Deferred, Failure, ManualClock, deferred};
 use twistor_reactor::Reactor;
-
-fn started() -> (Reactor, World) {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
-    (reactor, world)
-}
-
-/// Where a task finds the canceller of itself.
-#[derive(Clone, Default)]
-struct OwnCanceller(Rc<RefCell<Option<Canceller>>>);
-
-impl OwnCanceller {
-    fn of<T>(&self, task: &Deferred<T>) {
-        self.0.replace(Some(task.canceller()));
-    }
-
-    fn cancel(&self) {
-        let canceller = self.0.borrow().clone();
-        canceller.unwrap().cancel();
-    }
-}
-
-#[track_caller]
-fn is_cancelled<T: std::fmt::Debug>(task: Deferred<T>) {
-    let failure = task.try_take().unwrap().unwrap_err();
-    assert!(failure.is_cancelled(), "{failure}");
-}
 
 #[test]
 fn def_28_a_cancelled_task_is_dropped_at_its_await_at_once() {

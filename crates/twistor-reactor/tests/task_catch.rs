@@ -9,38 +9,11 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Notes, OnDrop, World, keep, reactor, turns};
+use common::{Notes, OnDrop, OwnCanceller, is_cancelled, keep, started, turns};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use twistor_deferred::{Canceller, Deferred, Promise, deferred};
+use twistor_deferred::{Deferred, Promise, deferred};
 use twistor_reactor::{Reactor, ReactorGone, TaskHandle};
-
-fn started() -> (Reactor, World) {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
-    (reactor, world)
-}
-
-/// Where a task finds the canceller of itself.
-#[derive(Clone, Default)]
-struct OwnCanceller(Rc<RefCell<Option<Canceller>>>);
-
-impl OwnCanceller {
-    fn of<T>(&self, task: &Deferred<T>) {
-        self.0.replace(Some(task.canceller()));
-    }
-
-    fn cancel(&self) {
-        let canceller = self.0.borrow().clone();
-        canceller.unwrap().cancel();
-    }
-}
-
-#[track_caller]
-fn is_cancelled<T: std::fmt::Debug>(task: Deferred<T>) {
-    let failure = task.try_take().unwrap().unwrap_err();
-    assert!(failure.is_cancelled(), "{failure}");
-}
 
 /// A task that catches every cancel, and says what it got. It waits for what is put into `next`, until there is nothing more.
 fn catching(reactor: &Reactor, notes: &Notes, next: Vec<Deferred<u8>>) -> Deferred<&'static str> {

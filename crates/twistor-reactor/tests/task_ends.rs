@@ -11,19 +11,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{Gate, Log, Notes, OnDrop, Rude, TestSource, keep, ms, reactor, turns};
+use common::{Gate, Log, Notes, OnDrop, Rude, TestSource, keep, ms, reactor, started, turns};
 use twistor_deferred::{Deferred, Failure, Panicked};
 use twistor_reactor::sources::SourceHost;
 use twistor_reactor::triggers::SHUTDOWN;
 use twistor_reactor::{Phase, Reactor, ReactorGone};
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
-
-fn started() -> (Reactor, common::World) {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
-    (reactor, world)
-}
 
 // Panics.
 

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Log, Notes, OnDrop, Rude, TestSource, ms, reactor, real_reactor, run_bounded, turn_until, turns,
+    Log, Notes, OnDrop, Rude, TestSource, ms, reactor, real_reactor, run_bounded, started, turn_until, turns,
 };
 use futures::channel::{mpsc, oneshot};
 use futures::stream::FuturesUnordered;
@@ -48,8 +48,7 @@ fn watched(reactor: &mut Reactor) -> (Waker, Rc<Cell<usize>>) {
 
 #[test]
 fn def_30_wakes_from_another_thread_collapse_into_one_poll_and_wake_the_kernel_once() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let (waker, polls) = watched(&mut reactor);
     let (other, other_polls) = watched(&mut reactor);
     let wakes = world.wakes();
@@ -69,8 +68,7 @@ fn def_30_wakes_from_another_thread_collapse_into_one_poll_and_wake_the_kernel_o
 
 #[test]
 fn def_30_a_wake_during_the_sleep_ends_it_and_one_while_the_loop_is_awake_leaves_the_kernel_alone() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let (waker, polls) = watched(&mut reactor);
     let wakes = world.wakes();
     let asleep = waker.clone();
@@ -234,8 +232,7 @@ fn def_30_channels_joins_selects_and_unordered_sets_run_on_a_reactor() {
 #[test]
 fn def_30_an_executor_elsewhere_may_wait_for_a_deferred_of_ours() {
     // The other way round: a Deferred is polled by somebody who is no task, here with a waker of no consequence.
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let mut task = reactor.spawn(async { Ok(7) });
     let mut cx = std::task::Context::from_waker(Waker::noop());
     assert!(task.poll_unpin(&mut cx).is_pending());
@@ -286,8 +283,7 @@ fn thr_01_a_remote_promise_is_fired_on_the_reactors_thread_in_the_order_of_the_c
 
 #[test]
 fn thr_01_a_remote_promise_never_fires_inside_the_call() {
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let (promise, answer) = deferred();
     promise.into_remote(&reactor).fire(Ok(7)).unwrap();
     assert!(!answer.has_result());
@@ -302,8 +298,7 @@ fn thr_01_a_remote_promise_never_fires_inside_the_call() {
 
 #[test]
 fn thr_01_a_remote_promise_knows_of_a_cancel_and_the_canceller_is_still_called() {
-    let (mut reactor, _world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, _world) = started();
     let notes = Notes::default();
     let (promise, answer) = deferred::<Arc<()>>();
     promise.on_cancel(notes.note("stop the work"));

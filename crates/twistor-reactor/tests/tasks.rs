@@ -11,19 +11,13 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Gate, Log, Notes, TestSource, ms, reactor, reactor_with, turns};
+use common::{Gate, Log, Notes, TestSource, ms, reactor_with, started, turns};
 use twistor_deferred::{Abandoned, Deferred, Failure, deferred, fail, succeed};
 use twistor_reactor::kernel::Readiness;
 use twistor_reactor::sources::SourceHost;
 use twistor_reactor::{Reactor, ReactorHandle};
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
-
-fn started() -> (Reactor, common::World) {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
-    (reactor, world)
-}
 
 // When.
 

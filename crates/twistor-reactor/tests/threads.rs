@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use common::{Log, ms, reactor, real_reactor, run_bounded, turn_until, turns};
+use common::{Log, ms, reactor, real_reactor, run_bounded, started, turn_until, turns};
 use twistor_deferred::{Abandoned, Failure, deferred, succeed};
 use twistor_reactor::error::BlockingCallError;
 use twistor_reactor::sources::SourceHost;
@@ -86,8 +86,7 @@ fn thr_01_many_threads_lose_no_call_and_no_wake_up() {
 
 #[test]
 fn thr_02_a_call_queued_from_a_call_waits_for_the_next_turn_which_comes_at_once() {
-    let (mut reactor, world) = reactor();
-    reactor.start().unwrap();
+    let (mut reactor, world) = started();
     let remote = reactor.remote();
     let again = reactor.remote();
     remote

@@ -264,6 +264,11 @@ impl<P: Protocol> StringTransport<P> {
         &self.peer
     }
 
+    /// The reactor below, to be looked at.
+    pub(crate) const fn test_reactor(&self) -> &TestReactor {
+        &self.test
+    }
+
     /// The reactor below, for timers and other connections.
     pub const fn reactor(&mut self) -> &mut TestReactor {
         &mut self.test

@@ -27,6 +27,7 @@ pub struct StringTransportBuilder {
     host: SocketAddr,
     peer: SocketAddr,
     kernel: ScriptedKernel,
+    test: Option<TestReactor>,
 }
 
 /// The addresses of this end and of the peer, unless others are given.
@@ -37,7 +38,7 @@ impl StringTransportBuilder {
     /// The addresses of [`StringTransport`], and a kernel of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { host: HOST, peer: PEER, kernel: ScriptedKernel::new() }
+        Self { host: HOST, peer: PEER, kernel: ScriptedKernel::new(), test: None }
     }
 
     /// Sets the address of this end.
@@ -61,6 +62,12 @@ impl StringTransportBuilder {
         self
     }
 
+    /// Sets the reactor that it is on, which has its kernel already.
+    pub(crate) fn on(mut self, test: TestReactor) -> Self {
+        self.test = Some(test);
+        self
+    }
+
     /// Connects the peer to `protocol`, which has heard `connection_made` when this returns.
     ///
     /// # Panics
@@ -78,7 +85,7 @@ impl StringTransportBuilder {
     /// As [`protocol`](Self::protocol), and if the factory refuses the connection.
     #[track_caller]
     pub fn accepted_by<F: Factory>(self, factory: F) -> StringTransport<F::Protocol> {
-        let mut test = TestReactor::with(Reactor::builder(), self.kernel);
+        let mut test = self.test.unwrap_or_else(|| TestReactor::with(Reactor::builder(), self.kernel));
         let place = Place::new();
         let port = match test.listen_tcp(self.host, OpeningFactory::new(factory, place.clone())) {
             Ok(port) => port,
@@ -101,7 +108,7 @@ impl StringTransportBuilder {
     /// attempt go on.
     #[track_caller]
     pub fn connected_to<F: ClientFactory>(self, factory: F) -> StringTransport<F::Protocol> {
-        let mut test = TestReactor::with(Reactor::builder(), self.kernel);
+        let mut test = self.test.unwrap_or_else(|| TestReactor::with(Reactor::builder(), self.kernel));
         let listener = test.kernel().expect_connect(self.peer);
         let place = Place::new();
         let options = TcpClientOptions::new().bind_address(self.host);

@@ -1,4 +1,5 @@
-//! The conformance suite of clocks: over the one moved by hand, over the reactor in virtual time, and over the reactor in real time.
+//! The conformance suite of clocks: over the one moved by hand, over the reactor in virtual time,
+//! in a simulated world and in real time.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use twistor_deferred::{Clock, DelayedCall, ManualClock, Moment, contain};
 use twistor_reactor::Reactor;
 use twistor_sim::conformance::{self, PassTime};
-use twistor_sim::{LogCatcher, ScriptedKernel, TestReactor};
+use twistor_sim::{LogCatcher, ScriptedKernel, Sim, TestReactor};
 
 fn started(mut reactor: Reactor) -> Reactor {
     reactor.start().unwrap();
@@ -32,6 +33,11 @@ fn the_reactor_in_virtual_time_is_a_clock() {
 #[test]
 fn the_reactor_in_real_time_is_a_clock() {
     conformance::clock(|| started(Reactor::builder().handle_signals(false).build().unwrap()));
+}
+
+#[test]
+fn the_reactor_in_a_simulated_world_is_a_clock() {
+    conformance::clock(|| started(Sim::solo(1)));
 }
 
 /// What Twisted's clock for tests does in another way than its reactor: here both do the same.

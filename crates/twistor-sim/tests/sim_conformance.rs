@@ -2,10 +2,69 @@
 
 use std::time::Duration;
 
-use twistor_reactor::Reactor;
-use twistor_sim::{Chaos, Fault, Sim, conformance, transport_conformance};
+use twistor_net::ReactorTcp;
+use twistor_reactor::{Reactor, ReactorHandle, RunError};
+use twistor_sim::conformance::harness::{Connected, Ground, Needs, Recording};
+use twistor_sim::{Chaos, Fault, Host, Sim, conformance, transport_conformance};
 
 transport_conformance!(sim, || Sim::solo(1));
+transport_conformance!(two_hosts, TwoHosts::new);
+
+/// Two hosts of a world, with a network between them, which the world turns.
+struct TwoHosts {
+    sim: Sim,
+    server: Host,
+    client: Host,
+}
+
+impl TwoHosts {
+    fn new() -> Self {
+        let sim = Sim::new(4);
+        let (server, client) = (sim.host("server"), sim.host("client"));
+        sim.link(&server, &client).latency(Duration::from_millis(2)).jitter(Duration::from_millis(1));
+        Self { sim, server, client }
+    }
+
+    fn reactors(&self) -> [ReactorHandle; 2] {
+        [self.server.reactor(), self.client.reactor()]
+    }
+}
+
+impl Ground for TwoHosts {
+    fn reactor(&self) -> ReactorHandle {
+        self.server.reactor()
+    }
+
+    fn start(&mut self) {
+        self.server.start(|_| ());
+        self.client.start(|_| ());
+    }
+
+    fn turn(&mut self, longest: Duration) -> Result<(), RunError> {
+        self.sim.run_for(longest.min(Duration::from_millis(1))).expect_done();
+        Ok(())
+    }
+
+    fn connect(&mut self, server: Recording, client: Recording) -> Connected {
+        let port = self.server.reactor().listen_tcp(("0.0.0.0", 0), server).unwrap();
+        let connector = self.client.reactor().connect_tcp(("server", port.host().port()), client);
+        Connected { port: Some(port), connector: Some(connector) }
+    }
+
+    fn stop(&mut self) {
+        for reactor in self.reactors() {
+            reactor.stop().unwrap();
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.reactors().iter().all(|reactor| !reactor.is_running())
+    }
+
+    fn lacks(&self, needs: Needs) -> Option<&'static str> {
+        (needs == Needs::Network).then_some("each end has a reactor of its own")
+    }
+}
 
 /// All cases in one, over small buffers, so that everything happens in little pieces.
 #[test]

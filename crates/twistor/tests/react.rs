@@ -1,5 +1,7 @@
 //! `react` (TASK-11): how a program ends, and with which code.
 
+#![cfg(feature = "mio")]
+
 use std::cell::{Cell, RefCell};
 use std::process::{Command, ExitCode, Output};
 use std::rc::Rc;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every suite takes what it needs")]
 
+pub mod lines;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;

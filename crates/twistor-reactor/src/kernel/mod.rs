@@ -156,8 +156,8 @@ pub trait Descriptors {
     ///
     /// # Errors
     ///
-    /// What `epoll_ctl(2)` answers: `EBADF` for a closed descriptor, `EEXIST` for one that is watched already. A descriptor that the
-    /// kernel cannot poll is no error: see [`Polled::Never`].
+    /// What `epoll_ctl(2)` answers: `EBADF` for a closed descriptor, `EEXIST` for one that is watched already. `InvalidInput` for an interest
+    /// in nothing. A descriptor that the kernel cannot poll is no error: see [`Polled::Never`].
     fn watch(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<Polled>;
 
     /// Changes the interest and asks for a new report if `fd` is ready now: with one `rearm` a callback, readiness is
@@ -165,7 +165,8 @@ pub trait Descriptors {
     ///
     /// # Errors
     ///
-    /// What `epoll_ctl(2)` answers: `EBADF` or `ENOENT` if the descriptor was closed behind our back.
+    /// What `epoll_ctl(2)` answers: `EBADF` or `ENOENT` if the descriptor was closed behind our back, or is not watched. `InvalidInput` for an
+    /// interest in nothing: [unwatch](Self::unwatch) it instead.
     fn rearm(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()>;
 
     /// Stops watching. Takes a bare number, since the descriptor may be closed already.

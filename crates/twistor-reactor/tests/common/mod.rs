@@ -6,6 +6,7 @@
 mod gate;
 mod log;
 mod probe;
+mod task;
 mod world;
 
 use std::cell::RefCell;
@@ -23,7 +24,8 @@ use twistor_reactor::{AnyWatch, Descriptor, Reactor, ReactorHandle, Watch};
 pub(crate) use gate::Gate;
 pub(crate) use log::Log;
 pub(crate) use probe::{Probe, TestSource};
-pub(crate) use world::{World, reactor, reactor_with};
+pub(crate) use task::{OwnCanceller, is_cancelled};
+pub(crate) use world::{World, reactor, reactor_with, started};
 
 /// The names of watches, which are in the order of their descriptors, in alphabetical order: numbers are as the process has them free.
 #[track_caller]

@@ -83,6 +83,13 @@ pub(crate) fn reactor_with(builder: ReactorBuilder) -> (Reactor, World) {
     (builder.build_with(world.clone()), world)
 }
 
+/// A reactor that was started.
+pub(crate) fn started() -> (Reactor, World) {
+    let (mut reactor, world) = reactor();
+    reactor.start().unwrap();
+    (reactor, world)
+}
+
 impl World {
     /// Time passes, as if a callback took long.
     pub(crate) fn pass(&self, time: Duration) {

@@ -64,6 +64,17 @@ pub(super) fn tcp_29_no_data_comes_after_lose_connection(make: Make<'_>) {
     assert_eq!(pair.server.received(), b"", "reading stays off");
 }
 
+pub(super) fn tcp_29_a_reset_during_the_close_ends_it(make: Make<'_>) {
+    let mut pair = Pair::open(make, Side::new(), Side::deaf());
+    fill(&pair.server.transport());
+    pair.server.transport().lose_connection();
+    pair.turn();
+    pair.client.transport().abort_connection();
+    pair.until_over();
+    pair.server.expect_milestones(&[Event::Made, Event::Lost(Ending::Lost)]);
+    assert_eq!(pair.server.transport().pending(), 0, "what nobody will read is dropped");
+}
+
 pub(super) fn r09_a_close_has_a_deadline(make: Make<'_>) {
     let server =
         Side::new().on_made(|transport| transport.set_close_timeout(Some(Duration::from_millis(30))));
@@ -151,6 +162,17 @@ pub(super) fn tcp_31_abort_in_connection_made(make: Make<'_>) {
     let client = pair.client.clone();
     // The client may or may not have heard of the connection before it was reset; it hears of one end.
     pair.until("the end at the client", || client.saw(&Event::Stopped));
+}
+
+pub(super) fn tcp_31_connection_lost_comes_in_the_next_turn(make: Make<'_>) {
+    for read in [Side::new(), Side::deaf()] {
+        let mut pair = Pair::open(make, read, Side::new());
+        pair.settle();
+        pair.server.transport().abort_connection();
+        pair.server.expect_milestones(&[Event::Made]);
+        pair.turn();
+        pair.server.expect_milestones(&[Event::Made, Event::Lost(Ending::Aborted)]);
+    }
 }
 
 pub(super) fn tcp_32_connection_lost_comes_once(make: Make<'_>) {
@@ -287,7 +309,7 @@ pub(super) fn r25_a_dropped_reactor_loses_its_connections(make: Make<'_>) {
     server.lose_connection();
     server.abort_connection();
     assert_eq!(server.peer(), pair.client.transport().host());
-    assert_eq!(pair.connector.connect(), Err(CannotConnect::ReactorGone));
+    assert_eq!(pair.connector().connect(), Err(CannotConnect::ReactorGone));
 }
 
 pub(super) fn r25_a_dropped_reactor_fails_its_attempts(make: Make<'_>) {

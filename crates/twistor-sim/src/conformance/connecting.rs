@@ -11,7 +11,7 @@ use super::harness::{Ending, Event, Pair, Refusal, Runner, Side};
 
 pub(super) fn tcp_01_connecting_calls_nothing_at_once(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
-    assert_eq!(pair.connector.state(), ConnectorState::Connecting);
+    assert_eq!(pair.connector().state(), ConnectorState::Connecting);
     pair.client.expect_all(&[]);
     pair.until_client_saw(&Event::ConnectionMade);
     pair.client.expect_all(&[
@@ -63,7 +63,7 @@ pub(super) fn tcp_02_an_unknown_name_is_a_failure_told_later(make: Make<'_>) {
 pub(super) fn tcp_03_success_ends_the_deadline(make: Make<'_>) {
     let mut pair = Pair::open(make, Side::new(), Side::new());
     pair.until_client_saw(&Event::ConnectionMade);
-    assert_eq!(pair.connector.state(), ConnectorState::Connected);
+    assert_eq!(pair.connector().state(), ConnectorState::Connected);
     assert_eq!(pair.reactor().delayed_calls().len(), 0, "the timer of the attempt is gone");
 }
 
@@ -117,7 +117,7 @@ pub(super) fn tcp_05_protocol_then_factory_then_stop(make: Make<'_>) {
         pair.client.events()[5..],
         [Event::ReadLost, Event::Lost(Ending::Done), Event::ConnectionLost(Ending::Done), Event::Stopped]
     );
-    assert_eq!(pair.connector.state(), ConnectorState::Disconnected);
+    assert_eq!(pair.connector().state(), ConnectorState::Disconnected);
 }
 
 pub(super) fn tcp_05_a_reconnect_comes_before_the_stop(make: Make<'_>) {
@@ -199,8 +199,8 @@ pub(super) fn tcp_08_no_deadline_if_none_is_wanted(make: Make<'_>) {
 
 pub(super) fn tcp_09_stop_connecting_is_told_after_the_call(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
-    assert!(pair.connector.stop_connecting().is_ok());
-    assert!(pair.connector.stop_connecting().is_err(), "it is not connecting any more");
+    assert!(pair.connector().stop_connecting().is_ok());
+    assert!(pair.connector().stop_connecting().is_err(), "it is not connecting any more");
     pair.client.expect_all(&[]);
     pair.settle();
     pair.client.expect_all(&[
@@ -226,25 +226,25 @@ pub(super) fn tcp_09_stop_connecting_in_started_connecting(make: Make<'_>) {
 
 pub(super) fn tcp_09_disconnect_does_what_it_takes(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
-    pair.connector.disconnect();
+    pair.connector().disconnect();
     pair.until_client_saw(&Event::ConnectionFailed(Refusal::Stopped));
-    pair.connector.disconnect();
-    pair.connector.connect().unwrap();
+    pair.connector().disconnect();
+    pair.connector().connect().unwrap();
     pair.until_client_saw(&Event::ConnectionMade);
-    assert!(pair.connector.stop_connecting().is_err(), "it is connected");
-    pair.connector.disconnect();
+    assert!(pair.connector().stop_connecting().is_err(), "it is connected");
+    pair.connector().disconnect();
     assert!(!pair.client.saw(&Event::Lost(Ending::Done)), "not from inside the call");
     pair.until_client_saw(&Event::ConnectionLost(Ending::Done));
-    pair.connector.disconnect();
+    pair.connector().disconnect();
     pair.settle();
     assert_eq!(pair.client.count(&Event::Lost(Ending::Done)), 1);
 }
 
 pub(super) fn tcp_10_connect_on_a_busy_connector(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
-    assert!(pair.connector.connect().is_err(), "it is connecting");
+    assert!(pair.connector().connect().is_err(), "it is connecting");
     pair.until_client_saw(&Event::ConnectionMade);
-    assert!(pair.connector.connect().is_err(), "it is connected");
+    assert!(pair.connector().connect().is_err(), "it is connected");
     assert_eq!(pair.client.count(&Event::Connecting), 1);
 }
 
@@ -252,7 +252,7 @@ pub(super) fn tcp_10_a_stopped_factory_is_started_again(make: Make<'_>) {
     let server = Side::new().on_made(|transport| transport.lose_connection());
     let mut pair = Pair::begin(make, server, Side::new());
     pair.until_client_saw(&Event::Stopped);
-    pair.connector.connect().unwrap();
+    pair.connector().connect().unwrap();
     let client = pair.client.clone();
     pair.until("the second end", || client.count(&Event::Stopped) == 2);
     assert_eq!(client.count(&Event::Started), 2);
@@ -261,8 +261,8 @@ pub(super) fn tcp_10_a_stopped_factory_is_started_again(make: Make<'_>) {
 
 pub(super) fn tcp_10_stop_and_connect_in_one_breath(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
-    pair.connector.stop_connecting().unwrap();
-    pair.connector.connect().unwrap();
+    pair.connector().stop_connecting().unwrap();
+    pair.connector().connect().unwrap();
     pair.until_client_saw(&Event::ConnectionMade);
     pair.settle();
     assert_eq!(pair.client.count(&Event::ConnectionFailed(Refusal::Stopped)), 1, "{:?}", pair.client);
@@ -324,8 +324,8 @@ pub(super) fn tcp_13_the_addresses(make: Make<'_>) {
     });
     let pair = Pair::open(make, server, Side::new());
     let (server, client) = (pair.server.transport(), pair.client.transport());
-    assert_eq!(pair.connector.destination(), &pair.port.host());
-    assert_eq!(client.peer(), pair.port.host());
+    assert_eq!(pair.connector().destination(), &pair.port().host());
+    assert_eq!(client.peer(), pair.port().host());
     assert_eq!(server.peer(), client.host());
     assert_eq!(server.host(), client.peer());
     assert_eq!(peers.get(), client.host().port(), "build_protocol is told the peer");

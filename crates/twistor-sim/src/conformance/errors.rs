@@ -52,8 +52,8 @@ pub(super) fn err_03_cannot_listen_says_where_and_why(make: Make<'_>) {
 pub(super) fn err_06_misuse_is_an_error_of_the_call(make: Make<'_>) {
     let mut pair = Pair::open(make, Side::new(), Side::new());
     pair.until_client_saw(&Event::ConnectionMade);
-    assert_eq!(pair.connector.connect(), Err(CannotConnect::AlreadyConnecting));
-    assert_eq!(pair.connector.stop_connecting(), Err(NotConnecting));
+    assert_eq!(pair.connector().connect(), Err(CannotConnect::AlreadyConnecting));
+    assert_eq!(pair.connector().stop_connecting(), Err(NotConnecting));
     pair.drop_reactor();
     let (_, factory) = pair.end("late", Side::new());
     let error = pair.reactor().listen_tcp(("127.0.0.1", 0), factory).expect_err("the reactor is gone");

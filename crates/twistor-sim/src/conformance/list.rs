@@ -1,8 +1,9 @@
-//! The list of all cases, and what is made of it. A case that is missing here is dead code, and said to be.
+//! The list of all cases of a transport, and what is made of it. A case that is missing here is dead code, and said to be.
 
 /// Makes a module with one `#[test]` for each case of [`conformance`](crate::conformance), named after the case.
 ///
-/// The first argument names the module, the second is what makes a reactor: a closure, called once or a few times a case.
+/// The first argument names the module, the second is what makes a [`Ground`](crate::conformance::harness::Ground), which is a reactor as a
+/// rule: a closure, called once or a few times a case. A case that does not apply to it says so on standard output, and passes.
 ///
 /// # Examples
 ///
@@ -32,58 +33,58 @@ macro_rules! __transport_cases {
     ($then:ident { $($argument:tt)* }) => {
         $crate::$then! {
             { $($argument)* }
-            connecting::tcp_01_connecting_calls_nothing_at_once
-            connecting::tcp_01_a_refusal_is_told_later
-            connecting::tcp_02_a_name_is_looked_up
-            connecting::tcp_02_an_unknown_name_is_a_failure_told_later
-            connecting::tcp_03_success_ends_the_deadline
+            connecting::tcp_01_connecting_calls_nothing_at_once (Network)
+            connecting::tcp_01_a_refusal_is_told_later (Network)
+            connecting::tcp_02_a_name_is_looked_up (Network)
+            connecting::tcp_02_an_unknown_name_is_a_failure_told_later (Network)
+            connecting::tcp_03_success_ends_the_deadline (Network)
             connecting::tcp_03_pausing_in_connection_made_works
-            connecting::tcp_04_a_failure_is_told_once_then_the_factory_stops
-            connecting::tcp_04_connecting_again_keeps_the_factory
-            connecting::tcp_05_protocol_then_factory_then_stop
-            connecting::tcp_05_a_reconnect_comes_before_the_stop
-            connecting::tcp_07_a_refusal_names_the_address
-            connecting::tcp_07_a_local_address_that_cannot_be_bound
-            connecting::tcp_07_a_local_address_can_be_chosen
-            connecting::tcp_08_the_deadline_covers_the_lookup
-            connecting::tcp_08_no_deadline_if_none_is_wanted
-            connecting::tcp_09_stop_connecting_is_told_after_the_call
-            connecting::tcp_09_stop_connecting_in_started_connecting
-            connecting::tcp_09_disconnect_does_what_it_takes
-            connecting::tcp_10_connect_on_a_busy_connector
-            connecting::tcp_10_a_stopped_factory_is_started_again
-            connecting::tcp_10_stop_and_connect_in_one_breath
-            connecting::tcp_11_no_protocol_is_a_lost_connection
-            connecting::tcp_11_a_panic_in_build_protocol_is_a_failure
+            connecting::tcp_04_a_failure_is_told_once_then_the_factory_stops (Network)
+            connecting::tcp_04_connecting_again_keeps_the_factory (Network)
+            connecting::tcp_05_protocol_then_factory_then_stop (Network)
+            connecting::tcp_05_a_reconnect_comes_before_the_stop (Network)
+            connecting::tcp_07_a_refusal_names_the_address (Network)
+            connecting::tcp_07_a_local_address_that_cannot_be_bound (Network)
+            connecting::tcp_07_a_local_address_can_be_chosen (Network)
+            connecting::tcp_08_the_deadline_covers_the_lookup (Network)
+            connecting::tcp_08_no_deadline_if_none_is_wanted (Network)
+            connecting::tcp_09_stop_connecting_is_told_after_the_call (Network)
+            connecting::tcp_09_stop_connecting_in_started_connecting (Network)
+            connecting::tcp_09_disconnect_does_what_it_takes (Network)
+            connecting::tcp_10_connect_on_a_busy_connector (Network)
+            connecting::tcp_10_a_stopped_factory_is_started_again (Network)
+            connecting::tcp_10_stop_and_connect_in_one_breath (Network)
+            connecting::tcp_11_no_protocol_is_a_lost_connection (Network)
+            connecting::tcp_11_a_panic_in_build_protocol_is_a_failure (Network)
             connecting::tcp_12_a_panic_in_connection_made_of_a_client
-            connecting::tcp_13_the_addresses
-            listening::tcp_14_listening_binds_at_once
-            listening::tcp_14_an_address_in_use
-            listening::tcp_14_an_interface_that_is_none
-            listening::tcp_15_a_port_is_free_right_after_its_connections
-            listening::tcp_15_ipv6_by_its_interface
-            listening::r24_one_port_for_both_families
-            listening::r24_ports_that_share_a_number
-            listening::tcp_16_accepts_come_in_batches
-            listening::tcp_17_a_refused_client_is_closed_and_the_next_is_served
-            listening::tcp_18_a_panic_on_a_server_ends_that_connection_alone
-            listening::tcp_18_a_panic_in_build_protocol_costs_one_client
-            listening::tcp_20_stop_listening_fires_later_and_leaves_connections_alone
-            listening::tcp_20_nobody_is_accepted_after_stop_listening
-            listening::tcp_20_stopping_a_stopped_port
-            listening::tcp_20_a_port_listens_again
-            listening::tcp_20_stop_and_start_in_one_breath_keeps_the_factory
-            listening::tcp_21_a_panic_in_stop_factory_fails_the_deferred
-            listening::r29_dropping_handles_detaches
-            listening::tcp_20_a_drain_asks_then_aborts
-            once::fact_04_fires_after_connection_made
-            once::fact_04_reaches_the_protocol
-            once::fact_04_fails_with_the_reason
-            once::fact_04_cancelling_stops_the_attempt
-            once::fact_04_cancelling_closes_a_connection
-            once::fact_04_dropping_the_deferred_detaches
-            once::table_28a_a_panic_in_connection_made_fails_the_deferred
-            once::fact_04_an_early_close_fails_the_deferred_once
+            connecting::tcp_13_the_addresses (Network)
+            listening::tcp_14_listening_binds_at_once (Network)
+            listening::tcp_14_an_address_in_use (Network)
+            listening::tcp_14_an_interface_that_is_none (Network)
+            listening::tcp_15_a_port_is_free_right_after_its_connections (Network)
+            listening::tcp_15_ipv6_by_its_interface (Network)
+            listening::r24_one_port_for_both_families (Network)
+            listening::r24_ports_that_share_a_number (Network)
+            listening::tcp_16_accepts_come_in_batches (Network)
+            listening::tcp_17_a_refused_client_is_closed_and_the_next_is_served (Network)
+            listening::tcp_18_a_panic_on_a_server_ends_that_connection_alone (Network)
+            listening::tcp_18_a_panic_in_build_protocol_costs_one_client (Network)
+            listening::tcp_20_stop_listening_fires_later_and_leaves_connections_alone (Network)
+            listening::tcp_20_nobody_is_accepted_after_stop_listening (Network)
+            listening::tcp_20_stopping_a_stopped_port (Network)
+            listening::tcp_20_a_port_listens_again (Network)
+            listening::tcp_20_stop_and_start_in_one_breath_keeps_the_factory (Network)
+            listening::tcp_21_a_panic_in_stop_factory_fails_the_deferred (Network)
+            listening::r29_dropping_handles_detaches (Network)
+            listening::tcp_20_a_drain_asks_then_aborts (Network)
+            once::fact_04_fires_after_connection_made (Network)
+            once::fact_04_reaches_the_protocol (Network)
+            once::fact_04_fails_with_the_reason (Network)
+            once::fact_04_cancelling_stops_the_attempt (Network)
+            once::fact_04_cancelling_closes_a_connection (Network)
+            once::fact_04_dropping_the_deferred_detaches (Network)
+            once::table_28a_a_panic_in_connection_made_fails_the_deferred (Network)
+            once::fact_04_an_early_close_fails_the_deferred_once (Network)
             transport::tcp_23_write_sends_nothing_inside_the_call
             transport::tcp_23_bytes_arrive_in_the_order_of_the_calls
             transport::tcp_23_an_empty_write_is_none
@@ -103,17 +104,20 @@ macro_rules! __transport_cases {
             transport::r04_a_paused_connection_hears_of_its_time_out
             transport::idle_time_out_counts_from_the_last_activity
             transport::idle_time_out_is_told_again_to_one_who_stays
-            transport::tcp_36_a_relay_of_two_transports_is_bounded
+            transport::tcp_36_a_relay_of_two_transports_is_bounded (Network)
+            transport::tcp_39_addresses_are_values_and_both_ends_agree_on_them
             closing::tcp_27_lose_connection_sends_everything_first
             closing::tcp_27_a_second_lose_connection_is_nothing
             closing::tcp_28_a_write_after_lose_connection_is_dropped
             closing::tcp_29_no_data_comes_after_lose_connection
+            closing::tcp_29_a_reset_during_the_close_ends_it
             closing::r09_a_close_has_a_deadline
             closing::r10_unread_input_does_not_cost_the_tail
             closing::r10_lingering_is_after_connection_lost
             closing::tcp_31_abort_sends_rst
             closing::tcp_31_abort_is_idempotent
             closing::tcp_31_abort_in_connection_made
+            closing::tcp_31_connection_lost_comes_in_the_next_turn
             closing::tcp_32_connection_lost_comes_once
             closing::tcp_32_a_panic_after_an_abort_is_the_reason
             closing::tcp_33_a_fin_is_done_and_a_reset_is_lost
@@ -121,8 +125,8 @@ macro_rules! __transport_cases {
             closing::tcp_35_everything_is_harmless_in_connection_lost
             closing::tcp_35_addresses_are_known_after_the_loss
             closing::tcp_37_the_producer_is_stopped_before_the_protocol_is_told
-            closing::r25_a_dropped_reactor_loses_its_connections
-            closing::r25_a_dropped_reactor_fails_its_attempts
+            closing::r25_a_dropped_reactor_loses_its_connections (Network)
+            closing::r25_a_dropped_reactor_fails_its_attempts (Network)
             closing::r25_stopping_disconnects_in_order
             table::table_28b_write
             table::table_28b_lose_connection
@@ -154,6 +158,7 @@ macro_rules! __transport_cases {
             producers::prod_08_a_pull_producer_that_never_ends_does_not_keep_the_loop_awake
             producers::prod_03_over_the_mark_a_push_producer_is_paused_once
             producers::prod_03_who_comes_to_a_full_buffer_is_paused
+            producers::prod_03_a_pause_that_is_over_at_once_is_not_told
             producers::prod_04_a_push_producer_is_resumed_when_all_was_sent
             producers::prod_04_the_marks_can_be_set
             producers::prod_05_a_producer_may_write_in_resume_and_does_not_recurse
@@ -163,7 +168,7 @@ macro_rules! __transport_cases {
             producers::prod_08_a_producer_that_stays_paused_meets_the_deadline
             producers::prod_09_a_transport_is_a_producer
             producers::prod_09_stop_consuming_forgets_the_producer_and_closes
-            producers::prod_09_a_relay_stops_with_its_consumer
+            producers::prod_09_a_relay_stops_with_its_consumer (Network)
             producers::prod_11_a_file_in_pieces
             producers::prod_11_pieces_can_be_sized_and_transformed
             producers::prod_11_a_lost_consumer_fails_the_sender
@@ -172,7 +177,7 @@ macro_rules! __transport_cases {
             panics::table_28a_connection_made_of_a_server
             panics::table_28a_connection_lost
             panics::table_28a_connection_lost_of_a_server
-            panics::table_28a_client_connection_failed
+            panics::table_28a_client_connection_failed (Network)
             panics::table_28a_client_connection_lost
             panics::table_28a_the_other_calls_of_a_client_factory
             panics::table_28a_read_connection_lost
@@ -185,20 +190,32 @@ macro_rules! __transport_cases {
             panics::tcp_38_a_panic_in_stop_producing_suppresses_nothing
             panics::r05_a_panic_in_the_drop_of_a_protocol_is_contained
             panics::r05_every_notification_at_once_panics
-            panics::r05_other_connections_go_on
+            panics::r05_other_connections_go_on (Network)
             panics::r05_a_panic_in_try_with_is_the_callers
-            factories::fact_01_one_factory_on_two_ports_starts_and_stops_once
-            factories::fact_01_a_port_and_a_connector_share_one
-            factories::fact_01_a_shared_factory_can_be_reached
-            factories::fact_02_a_closure_is_a_factory
+            factories::fact_01_one_factory_on_two_ports_starts_and_stops_once (Network)
+            factories::fact_01_a_port_and_a_connector_share_one (Network)
+            factories::fact_01_a_shared_factory_can_be_reached (Network)
+            factories::fact_02_a_closure_is_a_factory (Network)
             factories::a_protocol_is_reached_from_outside
             factories::a_protocol_is_busy_while_it_is_called
             factories::a_post_comes_before_the_next_data
             factories::a_switch_of_protocols_tells_the_next
             errors::err_01_ends_are_told_apart_by_family
-            errors::err_02_failures_of_a_connect_are_one_type
-            errors::err_03_cannot_listen_says_where_and_why
-            errors::err_06_misuse_is_an_error_of_the_call
+            errors::err_02_failures_of_a_connect_are_one_type (Network)
+            errors::err_03_cannot_listen_says_where_and_why (Network)
+            errors::err_06_misuse_is_an_error_of_the_call (Network)
+            reactor::thr_01_calls_from_a_thread_are_made_on_the_loops_thread_in_order
+            reactor::thr_02_a_call_from_inside_a_call_waits_for_the_next_turn
+            reactor::thr_03_a_panic_leaves_the_next_call_alone
+            reactor::thr_05_jobs_of_before_the_first_turn_wait_for_it_in_order
+            reactor::thr_06_stopping_finishes_what_is_queued_and_its_results_are_heard
+            reactor::thr_08_a_callback_hears_of_its_job_once_and_of_its_panic
+            reactor::thr_09_results_and_failures_arrive_on_the_loops_thread
+            reactor::thr_09_what_is_queued_can_be_taken_back
+            reactor::thr_10_a_blocking_call_on_the_loops_own_thread_is_an_error
+            reactor::thr_11_a_list_of_jobs_runs_in_order_until_one_panics
+            reactor::time_08_what_is_to_come_is_listed_in_its_order
+            reactor::table_28a_what_belongs_to_no_connection
         }
     };
 }
@@ -207,7 +224,7 @@ macro_rules! __transport_cases {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __transport_tests {
-    ({ $make:expr } $($area:ident::$name:ident)*) => {
+    ({ $make:expr } $($area:ident::$name:ident $(($needs:ident))?)*) => {
         $(
             #[test]
             fn $name() {
@@ -221,102 +238,23 @@ macro_rules! __transport_tests {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __transport_table {
-    ({} $($area:ident::$name:ident)*) => {
-        &[$((stringify!($name), $area::$name as $crate::conformance::Case)),*]
+    ({} $($area:ident::$name:ident $(($needs:ident))?)*) => {
+        &[$($crate::conformance::case::Case {
+            name: stringify!($name),
+            needs: $crate::__needs!($($needs)?),
+            run: $area::$name,
+        }),*]
     };
 }
 
-/// Makes a module with one `#[test]` for each case of [`conformance::kernel`](crate::conformance::kernel()), named after the case.
-///
-/// The first argument names the module, the second is what makes a boxed kernel: a closure, called once or a few times a case.
-///
-/// # Examples
-///
-/// ```
-/// use twistor_sim::{ScriptedKernel, kernel_conformance};
-///
-/// kernel_conformance!(scripted, || Box::new(ScriptedKernel::new()));
-/// # fn main() {}
-/// ```
-#[macro_export]
-macro_rules! kernel_conformance {
-    ($module:ident, $make:expr) => {
-        mod $module {
-            #[allow(unused_imports, reason = "the maker may need names from around it, or none")]
-            use super::*;
-
-            $crate::__kernel_cases!(__kernel_tests { $make });
-        }
-    };
-}
-
-/// Hands the list of a kernel's cases to another macro, after what was given to this one.
+/// What a case needs: a connection, unless the list says more.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __kernel_cases {
-    ($then:ident { $($argument:tt)* }) => {
-        $crate::$then! {
-            { $($argument)* }
-            opening::a_listener_tells_the_port_it_got
-            opening::an_address_is_listened_on_once
-            opening::nothing_to_accept_would_block
-            opening::a_connection_is_announced_at_both_ends
-            opening::accepts_come_in_the_order_of_the_connects
-            opening::both_ends_know_both_addresses
-            opening::a_connect_leaves_from_the_address_it_was_given
-            opening::a_refused_connect_is_an_error
-            opening::a_refused_connect_is_announced
-            opening::a_dropped_listener_leaves_its_connections_alone
-            opening::bytes_that_came_before_the_accept_are_there
-            streams::nothing_to_read_would_block
-            streams::bytes_go_both_ways_in_order
-            streams::parts_are_sent_from_the_front
-            streams::every_arrival_at_a_drained_socket_is_announced
-            streams::a_full_socket_says_when_there_is_room
-            streams::each_source_is_told_under_its_own_token
-            streams::options_are_kept
-            ending::a_half_close_ends_one_direction
-            ending::an_end_is_announced
-            ending::a_close_in_order_is_an_end
-            ending::a_reset_is_an_error_at_the_other_end
-            ending::a_close_with_unread_input_is_a_reset
-            ending::an_error_is_fetched_once
-            ending::who_sends_to_one_that_is_gone_is_told
-            waiting::the_clock_never_goes_back
-            waiting::a_timeout_is_not_cut_short
-            waiting::an_event_ends_a_wait_however_long
-            waiting::what_is_ready_is_appended
-            waiting::a_waker_ends_a_wait_from_another_thread
-            waiting::wakes_collapse_into_one
-            waiting::a_waker_outlives_its_kernel
-            waiting::the_seed_is_always_the_same_one
-            services::a_lookup_is_announced_and_fetched_once
-            services::a_lookup_that_was_cancelled_has_no_answer
-            services::every_job_runs_once
-            services::a_closed_pool_drops_what_it_is_given
-        }
+macro_rules! __needs {
+    () => {
+        $crate::conformance::harness::Needs::Connection
     };
-}
-
-/// A test a case.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __kernel_tests {
-    ({ $make:expr } $($area:ident::$name:ident)*) => {
-        $(
-            #[test]
-            fn $name() {
-                $crate::conformance::kernel_case(stringify!($name), $make);
-            }
-        )*
-    };
-}
-
-/// The table of names and functions.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __kernel_table {
-    ({} $($area:ident::$name:ident)*) => {
-        &[$((stringify!($name), $area::$name as $crate::conformance::kernel::KernelCase)),*]
+    ($needs:ident) => {
+        $crate::conformance::harness::Needs::$needs
     };
 }

@@ -48,8 +48,8 @@ pub(super) fn tcp_15_a_port_is_free_right_after_its_connections(make: Make<'_>) 
     let server = Side::new().on_made(|transport| transport.lose_connection());
     let mut pair = Pair::begin(make, server, Side::new());
     pair.until_over();
-    let number = pair.port.host().port();
-    let stopped = pair.port.stop_listening();
+    let number = pair.port().host().port();
+    let stopped = pair.port().stop_listening();
     pair.until("the port stopped", || stopped.has_result());
     let (_, factory) = pair.end("second", Side::new());
     let again = pair.reactor().listen_tcp(("127.0.0.1", number), factory);
@@ -159,7 +159,7 @@ pub(super) fn tcp_18_a_panic_in_build_protocol_costs_one_client(make: Make<'_>) 
 pub(super) fn tcp_20_stop_listening_fires_later_and_leaves_connections_alone(make: Make<'_>) {
     let mut pair = Pair::open(make, Side::echo(), Side::new());
     let seen = pair.server.clone();
-    let stopped = pair.port.stop_listening();
+    let stopped = pair.port().stop_listening();
     assert!(!stopped.has_result() && !seen.saw(&Event::Stopped), "never from inside the call");
     let noted = seen.clone();
     drop(stopped.map(move |()| noted.note("fired")));
@@ -177,7 +177,7 @@ pub(super) fn tcp_20_stop_listening_fires_later_and_leaves_connections_alone(mak
 pub(super) fn tcp_20_nobody_is_accepted_after_stop_listening(make: Make<'_>) {
     let mut pair = Pair::begin(make, Side::new(), Side::new());
     // The client is on its way when the port stops.
-    drop(pair.port.stop_listening());
+    drop(pair.port().stop_listening());
     pair.settle();
     assert!(!pair.server.saw(&Event::Built), "{:?}", pair.server);
 }
@@ -249,7 +249,7 @@ pub(super) fn tcp_20_a_drain_asks_then_aborts(make: Make<'_>) {
     let polite = pair.another(Side::new());
     let server = pair.server.clone();
     pair.until("two connections", || server.count(&Event::Made) == 2);
-    let drained = pair.port.drain(Duration::from_millis(30));
+    let drained = pair.port().drain(Duration::from_millis(30));
     assert!(!drained.has_result());
     let asked = server.clone();
     pair.until("both asked", || asked.count(&Event::CloseRequested) == 2);
@@ -257,6 +257,6 @@ pub(super) fn tcp_20_a_drain_asks_then_aborts(make: Make<'_>) {
     pair.until("the end of the drain", || drained.has_result());
     let report = drained.try_take().expect("it has a result").expect("no failure");
     assert_eq!((report.closed, report.aborted), (1, 1));
-    assert_eq!(pair.port.state(), PortState::Stopped);
+    assert_eq!(pair.port().state(), PortState::Stopped);
     assert_eq!(server.events().last(), Some(&Event::Stopped));
 }

@@ -1,10 +1,11 @@
 //! An open connection: reading, writing, pausing, options and time. TCP-23 to TCP-26, TCP-36, TCP-39, and rulings R4, R6, R7.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
 
-use twistor_net::{Flow, ProducerKind, SocketOption, SocketOptionKind, Transport};
+use twistor_net::{Address, Flow, ProducerKind, SocketOption, SocketOptionKind, Transport};
 
 use super::Make;
 use super::harness::{Ending, Event, Pair, Side, fill};
@@ -267,4 +268,30 @@ pub(super) fn tcp_36_a_relay_of_two_transports_is_bounded(make: Make<'_>) {
     assert!(source.pending() > 0, "the source is held up");
     sink.transport().resume_producing();
     pair.until("all of it", || sink.received_len() == total);
+}
+
+pub(super) fn tcp_39_addresses_are_values_and_both_ends_agree_on_them(make: Make<'_>) {
+    let mut pair = Pair::open(make, Side::new(), Side::new());
+    let (server, client) = (pair.server.transport(), pair.client.transport());
+    for (ours, theirs) in [(server.peer(), client.host()), (server.host(), client.peer())] {
+        assert_eq!(ours, theirs);
+        assert_eq!(hash(&ours), hash(&theirs), "equal ones have equal hashes");
+        assert_eq!(ours.to_string(), format!("{}:{}", ours.host(), ours.port()));
+        assert_eq!(
+            ours.socket_addr().map(|address| (address.ip(), address.port())),
+            ours.ip().zip(Some(ours.port()))
+        );
+    }
+    assert_ne!(server.peer(), server.host());
+    // They stay the same, whatever happens to the connection.
+    let before = (server.peer(), server.host());
+    server.abort_connection();
+    pair.until_over();
+    assert_eq!((server.peer(), server.host()), before);
+}
+
+fn hash(address: &Address) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    address.hash(&mut hasher);
+    hasher.finish()
 }

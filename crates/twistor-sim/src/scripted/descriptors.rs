@@ -58,6 +58,9 @@ impl Descriptors for ScriptedKernel {
             Who::token(token),
             |_| Outcome::Done,
             |world, _| {
+                if interest.is_none() {
+                    return Err(io::Error::from_raw_os_error(errno::EINVAL));
+                }
                 let table = &mut world.descriptors;
                 if table.unpollable.contains(&fd) {
                     return Ok(Polled::Never);
@@ -80,6 +83,9 @@ impl Descriptors for ScriptedKernel {
             Who::token(token),
             |()| Outcome::Done,
             |world, _| {
+                if interest.is_none() {
+                    return Err(io::Error::from_raw_os_error(errno::EINVAL));
+                }
                 let watched = world.descriptors.watched.get_mut(&fd);
                 let watched = watched.ok_or_else(|| io::Error::from_raw_os_error(errno::ENOENT))?;
                 let (former, _) = std::mem::replace(watched, (token, interest));

@@ -53,7 +53,7 @@ impl Ground {
     }
 
     fn one(name: &str, make: &dyn Fn() -> Reactor) -> Self {
-        Self::on(name, Stage::One(Box::new(Runner::new(make))))
+        Self::on(name, Stage::One(Box::new(Runner::new(&make))))
     }
 
     fn on(name: &str, stage: Stage) -> Self {

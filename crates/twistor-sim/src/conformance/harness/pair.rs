@@ -1,14 +1,14 @@
 use std::ops::{Deref, DerefMut};
 
 use twistor_net::{Connector, ListeningPort, SocketOption, Transport};
-use twistor_reactor::Reactor;
 
 use super::end::End;
 use super::event::Event;
+use super::ground::{Connected, MakeGround};
 use super::runner::Runner;
 use super::side::Side;
 
-/// A connection with both of its ends on one reactor. Derefs to its [`Runner`].
+/// One connection, and both of its ends. Derefs to its [`Runner`].
 #[derive(Debug)]
 pub struct Pair {
     runner: Runner,
@@ -16,25 +16,49 @@ pub struct Pair {
     pub server: End,
     /// The end that connected.
     pub client: End,
-    /// The port it was accepted on.
-    pub port: ListeningPort,
-    /// What it was connected by.
-    pub connector: Connector,
+    connected: Connected,
 }
 
 impl Pair {
-    /// Listens and connects, and has turned nothing yet.
+    /// Begins to connect two ends, and has turned nothing yet.
     ///
     /// # Panics
     ///
-    /// If the loopback cannot be listened on.
+    /// If that is not possible.
     #[must_use]
     #[track_caller]
-    pub fn begin(make: &dyn Fn() -> Reactor, server: Side, client: Side) -> Self {
+    pub fn begin(make: &dyn MakeGround, server: Side, client: Side) -> Self {
         let mut runner = Runner::new(make);
-        let (port, server) = runner.listen(server);
-        let (connector, client) = runner.connect(("127.0.0.1", port.host().port()), client);
-        Self { runner, server, client, port, connector }
+        let (connected, server, client) = runner.join(server, client);
+        Self { runner, server, client, connected }
+    }
+
+    /// What the ground left in the case's hands.
+    #[must_use]
+    pub const fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// The port that the server's end is accepted on.
+    ///
+    /// # Panics
+    ///
+    /// If its [ground](super::Ground) has no network.
+    #[must_use]
+    #[track_caller]
+    pub fn port(&self) -> ListeningPort {
+        self.connected.port.clone().expect("a case that needs a port is left out where there is no network")
+    }
+
+    /// What the client's end was connected by.
+    ///
+    /// # Panics
+    ///
+    /// As [`port`](Self::port).
+    #[must_use]
+    #[track_caller]
+    pub fn connector(&self) -> Connector {
+        self.connected.connector.clone().expect("a case that needs a connector is left out without a network")
     }
 
     /// A connection whose ends have both heard of it.
@@ -44,7 +68,7 @@ impl Pair {
     /// If it does not come to be.
     #[must_use]
     #[track_caller]
-    pub fn open(make: &dyn Fn() -> Reactor, server: Side, client: Side) -> Self {
+    pub fn open(make: &dyn MakeGround, server: Side, client: Side) -> Self {
         let mut pair = Self::begin(make, server, client);
         let (server, client) = (pair.server.clone(), pair.client.clone());
         pair.until("both ends connected", || server.saw(&Event::Made) && client.saw(&Event::Made));
@@ -52,9 +76,13 @@ impl Pair {
     }
 
     /// One more client of the same port.
+    ///
+    /// # Panics
+    ///
+    /// As [`port`](Self::port).
     #[track_caller]
     pub fn another(&mut self, side: Side) -> End {
-        let to = ("127.0.0.1", self.port.host().port());
+        let to = ("127.0.0.1", self.port().host().port());
         self.runner.connect(to, side).1
     }
 

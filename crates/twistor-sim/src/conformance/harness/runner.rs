@@ -6,17 +6,18 @@ use twistor_net::{
     ClientFactory, Connector, Destination, ListeningPort, ReactorTcp, Shared, TcpClientOptions,
     TcpServerOptions,
 };
-use twistor_reactor::{Moment, Reactor, ReactorHandle};
+use twistor_reactor::{Moment, ReactorHandle};
 
 use super::end::End;
+use super::ground::{Connected, Ground, MakeGround};
 use super::recorder::{Recorder, Recording};
 use super::side::Side;
 use super::watch::Watch;
 
-/// A reactor, turned by hand and within limits, and the ends that live on it.
+/// A [`Ground`], turned by hand and within limits, and the ends that live on it.
 pub struct Runner {
     /// `None` after [`drop_reactor`](Self::drop_reactor).
-    reactor: Option<Reactor>,
+    ground: Option<Box<dyn Ground>>,
     handle: ReactorHandle,
     watch: Rc<Watch>,
     ends: Vec<End>,
@@ -33,17 +34,33 @@ const LIMIT: Duration = Duration::from_secs(20);
 const TURNS: usize = 20_000;
 
 impl Runner {
-    /// Makes a reactor and starts it.
+    /// Makes a ground, which is a reactor as a rule, and starts it.
     ///
     /// # Panics
     ///
     /// If it cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use twistor_reactor::Reactor;
+    /// use twistor_sim::ScriptedKernel;
+    /// use twistor_sim::conformance::harness::{Event, Runner, Side};
+    ///
+    /// let mut runner = Runner::new(&|| Reactor::builder().build_with(ScriptedKernel::new()));
+    /// let (port, server) = runner.listen(Side::echo());
+    /// let (_, client) = runner.connect(("127.0.0.1", port.host().port()), Side::new());
+    /// runner.until("the connection", || client.saw(&Event::Made));
+    /// client.transport().write(b"hello");
+    /// runner.until("the echo", || client.received() == b"hello");
+    /// assert!(server.saw(&Event::Data(5)));
+    /// ```
     #[must_use]
-    pub fn new(make: &dyn Fn() -> Reactor) -> Self {
-        let mut reactor = make();
-        reactor.start().expect("a new reactor can be started");
-        let handle = reactor.handle();
-        Self { reactor: Some(reactor), handle, watch: Rc::default(), ends: Vec::new(), limit: LIMIT }
+    pub fn new(make: &dyn MakeGround) -> Self {
+        let mut ground = make.make();
+        ground.start();
+        let handle = ground.reactor();
+        Self { ground: Some(ground), handle, watch: Rc::default(), ends: Vec::new(), limit: LIMIT }
     }
 
     /// Sets how long [`until`](Self::until) waits, on the reactor's clock. Default 20 s.
@@ -53,7 +70,7 @@ impl Runner {
         self
     }
 
-    /// The handle of the reactor.
+    /// The handle of the reactor; of the server's, if each end has its own.
     #[must_use]
     pub const fn reactor(&self) -> &ReactorHandle {
         &self.handle
@@ -79,6 +96,14 @@ impl Runner {
     pub fn shared(&mut self, name: &'static str, side: Side) -> (End, Shared<Recording>) {
         let (end, recording) = self.end(name, side);
         (end, Shared::new(recording))
+    }
+
+    /// Begins to connect two ends.
+    pub(super) fn join(&mut self, server: Side, client: Side) -> (Connected, End, End) {
+        let (server, accepting) = self.end("server", server);
+        let (client, connecting) = self.end("client", client);
+        let ground = self.ground.as_mut().expect("the reactor is still there");
+        (ground.connect(accepting, connecting), server, client)
     }
 
     /// Listens on a free port of the loopback.
@@ -157,8 +182,8 @@ impl Runner {
     /// If the kernel cannot wait.
     #[track_caller]
     pub fn turn_for(&mut self, longest: Duration) {
-        if let Some(reactor) = &mut self.reactor {
-            let turned = self.watch.looping(|| reactor.iterate(Some(longest)));
+        if let Some(ground) = &mut self.ground {
+            let turned = self.watch.looping(|| ground.turn(longest));
             turned.unwrap_or_else(|error| panic!("the reactor cannot go on: {error}"));
         }
     }
@@ -220,9 +245,8 @@ impl Runner {
         panic!("things go on happening{self}");
     }
 
-    fn activity(&self) -> (u64, u64, u64) {
-        let stats = self.handle.stats();
-        (stats.events, stats.notifications, stats.bytes_received)
+    fn activity(&self) -> u64 {
+        self.ground.as_ref().map_or(0, |ground| ground.activity())
     }
 
     /// The reactor's time.
@@ -233,8 +257,8 @@ impl Runner {
 
     /// Drops the reactor, with everything on it.
     pub fn drop_reactor(&mut self) {
-        let reactor = self.reactor.take();
-        self.watch.looping(|| drop(reactor));
+        let ground = self.ground.take();
+        self.watch.looping(|| drop(ground));
     }
 
     /// Asks the reactor to stop, and turns until it has.
@@ -244,9 +268,11 @@ impl Runner {
     /// If it does not run, or does not stop.
     #[track_caller]
     pub fn stop(&mut self) {
-        self.handle.stop().expect("the reactor runs");
+        if let Some(ground) = &mut self.ground {
+            ground.stop();
+        }
         for _ in 0..TURNS {
-            if self.reactor.as_ref().is_none_or(Reactor::is_finished) {
+            if self.ground.as_ref().is_none_or(|ground| ground.is_stopped()) {
                 return;
             }
             self.turn();
@@ -289,7 +315,7 @@ impl fmt::Display for Runner {
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runner")
-            .field("reactor", &self.reactor)
+            .field("ground", &self.ground)
             .field("ends", &self.ends)
             .finish_non_exhaustive()
     }

@@ -8,10 +8,11 @@ use twistor_reactor::kernel::{
 };
 
 use super::MakeKernel;
+use super::surroundings::Surroundings;
 
 /// A kernel, and how a case waits for it.
 pub(super) struct Bench {
-    kernel: Box<dyn Kernel>,
+    world: Box<dyn Surroundings>,
 }
 
 /// Both ends of a connection, registered.
@@ -32,18 +33,23 @@ const STEP: Duration = Duration::from_millis(50);
 
 impl Bench {
     pub(super) fn new(make: MakeKernel<'_>) -> Self {
-        Self { kernel: make() }
+        Self { world: make.make() }
     }
 
     pub(super) fn kernel(&self) -> &dyn Kernel {
-        &*self.kernel
+        self.world.kernel()
+    }
+
+    /// What is around the kernel.
+    pub(super) fn world(&self) -> &dyn Surroundings {
+        &*self.world
     }
 
     /// What is ready now.
     #[track_caller]
     pub(super) fn ready_now(&self) -> Vec<Readiness> {
         let mut ready = Vec::new();
-        self.kernel.wait(Some(Duration::ZERO), &mut ready).expect("the kernel can wait");
+        self.kernel().wait(Some(Duration::ZERO), &mut ready).expect("the kernel can wait");
         ready
     }
 
@@ -58,7 +64,7 @@ impl Bench {
             }
             seen += ready.len();
             ready.clear();
-            self.kernel.wait(Some(STEP), &mut ready).expect("the kernel can wait");
+            self.kernel().wait(Some(STEP), &mut ready).expect("the kernel can wait");
         }
         panic!("waited for {what} in vain; {seen} events came that were others");
     }
@@ -79,7 +85,7 @@ impl Bench {
     }
 
     pub(super) fn listen_at(&self, address: SocketAddr) -> io::Result<Box<dyn StreamListener>> {
-        self.kernel.listen_stream(address, &ListenOptions::default())
+        self.kernel().listen_stream(address, &ListenOptions::default())
     }
 
     /// A port of the loopback on which nobody listens.
@@ -96,7 +102,7 @@ impl Bench {
     ///
     /// What the kernel answers at once, or why the connect failed.
     pub(super) fn connect(&self, to: SocketAddr, token: Token) -> io::Result<Box<dyn StreamSocket>> {
-        let client = self.kernel.connect_stream(to, &ConnectOptions::default())?;
+        let client = self.kernel().connect_stream(to, &ConnectOptions::default())?;
         client.register(token)?;
         self.until("the end of a connect", |_| match client.connect_progress() {
             Ok(ConnectProgress::InProgress) => None,
@@ -173,6 +179,19 @@ impl Bench {
             }
         }
         panic!("the socket takes {taken} bytes, and more, that nobody reads");
+    }
+}
+
+/// The service, or `None` if there is none here: then the case is left out, and says so on standard output.
+#[track_caller]
+pub(super) fn offered<T>(what: &str, service: io::Result<T>) -> Option<T> {
+    match service {
+        Ok(service) => Some(service),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            println!("left out: this kernel does not offer {what}");
+            None
+        }
+        Err(error) => panic!("{what}: {error}"),
     }
 }
 
