@@ -6,6 +6,8 @@
 //!   instead of using a library.
 //! - [`spawns`]: the cases of tasks of `twistor-reactor`, and its peers in them; [`idle_kernel`] has the kernel below it.
 //! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it. [`table`] prints it.
+//! - [`load`]: driving a server over loopback and checking every byte. [`compare`]: Twistor's servers and others', in turn,
+//!   with the table and the plot that come of it. Both are of Linux alone, and have no allocator or thread of their own.
 //!
 //! - [`servers`]: what the servers of the comparison share; `src/bin` has one for each loop.
 //!
@@ -14,9 +16,13 @@
 
 mod case;
 
+#[cfg(target_os = "linux")]
+pub mod compare;
 pub mod deferreds;
 pub mod handmade;
 pub mod idle_kernel;
+#[cfg(target_os = "linux")]
+pub mod load;
 pub mod rounds;
 pub mod servers;
 pub mod spawns;
