@@ -74,7 +74,7 @@ impl Contestant {
     #[must_use]
     pub fn command(&self, row: Row, mode: &str) -> Vec<OsString> {
         let mut words = vec![self.program.clone().into_os_string()];
-        words.extend(["--port", "0", "--mode", mode].map(OsString::from));
+        words.extend(["--port", "0", "--mode", mode, "--end-with-stdin"].map(OsString::from));
         let threads = row.reactors();
         match self.threads {
             Threads::Reactors if threads > 1 => {

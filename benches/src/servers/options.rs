@@ -12,8 +12,8 @@ pub struct ServerOptions {
     /// What to do with clients.
     #[arg(long, value_enum, default_value_t = Mode::Echo)]
     pub mode: Mode,
-    /// How many loops, each on a thread of its own, share the port (SO_REUSEPORT). A broadcast has one: its clients know each other.
-    #[arg(long, visible_alias = "workers", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many loops, each on a thread of its own, share the port (SO_REUSEPORT); 0 is 1. A broadcast has one: its clients know each other.
+    #[arg(long, visible_alias = "workers", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub reactors: u16,
     /// End when standard input does, so that whoever started the server need not outlive it.
     #[arg(long)]
@@ -24,7 +24,8 @@ impl ServerOptions {
     /// Reads the command line; ends the process if it makes no sense.
     #[must_use]
     pub fn read() -> Self {
-        let options = Self::parse();
+        let mut options = Self::parse();
+        options.reactors = options.reactors.max(1);
         if options.mode == Mode::Broadcast && options.reactors > 1 {
             eprintln!(
                 "error: a broadcast has one reactor, since its clients know each other: leave out --reactors"
