@@ -1,4 +1,6 @@
 //! The server of the comparison on Twistor, by its public API alone. `bench-server --help` says what it does.
+//!
+//! `TCP_NODELAY`, which the peers set, is Twistor's default.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,10 +16,6 @@ use twistor_bench::servers::{
 struct Echo;
 
 impl Protocol for Echo {
-    fn connection_made(&mut self, transport: &Transport) {
-        let _ = transport.set_no_delay(true);
-    }
-
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.write(data);
     }
@@ -36,7 +34,6 @@ struct Endless(Bytes);
 
 impl Protocol for Endless {
     fn connection_made(&mut self, transport: &Transport) {
-        let _ = transport.set_no_delay(true);
         let pieces = Pieces(self.0.clone());
         transport.register_producer(pieces, ProducerKind::Pull).expect("the first producer");
     }
@@ -71,7 +68,6 @@ struct Speaker {
 
 impl Protocol for Speaker {
     fn connection_made(&mut self, transport: &Transport) {
-        let _ = transport.set_no_delay(true);
         transport.set_max_write_buffer(Some(MOST_UNSENT));
         self.room.borrow_mut().insert(self.key, transport.clone());
     }
