@@ -169,10 +169,19 @@ mod tests {
 
     #[test]
     fn everybody_is_told_of_his_threads_in_his_way() {
-        assert_eq!(words("twistor", Row::Churn), "bench-server --port 0 --mode echo");
-        assert_eq!(words("epoll", Row::TwoReactors), "peer-epoll --port 0 --mode echo --reactors 2");
-        assert_eq!(words("tokio", Row::Churn), "peer-tokio --port 0 --mode echo --workers 0");
-        assert_eq!(words("tokio", Row::TwoReactors), "peer-tokio --port 0 --mode echo --workers 2");
+        assert_eq!(words("twistor", Row::Churn), "bench-server --port 0 --mode echo --end-with-stdin");
+        assert_eq!(
+            words("epoll", Row::TwoReactors),
+            "peer-epoll --port 0 --mode echo --end-with-stdin --reactors 2"
+        );
+        assert_eq!(
+            words("tokio", Row::Churn),
+            "peer-tokio --port 0 --mode echo --end-with-stdin --workers 0"
+        );
+        assert_eq!(
+            words("tokio", Row::TwoReactors),
+            "peer-tokio --port 0 --mode echo --end-with-stdin --workers 2"
+        );
         let able: Vec<_> =
             everybody().into_iter().filter(|it| it.can(Row::TwoReactors)).map(|it| it.id).collect();
         assert_eq!(able, ["epoll", "epoll-again", "twistor", "tokio"]);
