@@ -1,6 +1,6 @@
 //! Connected TCP sockets, and those on the way to it.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use mio::Interest;
 use mio::unix::SourceFd;
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Core, poll_token, unsupported};
@@ -105,14 +106,14 @@ impl StreamSocket for TcpStream {
 
     fn recv(&self, scratch: &mut [u8]) -> io::Result<Received> {
         debug_assert!(!scratch.is_empty(), "a read into nothing looks like the end");
-        let len = retry(|| (&self.socket).read(scratch))?;
+        let (len, _) = retry(|| recv(&self.socket, &mut *scratch, RecvFlags::empty()))?;
         Ok(Received { data: ReceivedData::Scratch(len), drained: 0 < len && len < scratch.len() })
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match parts {
-            [part] => retry(|| (&self.socket).write(part)),
-            parts => retry(|| (&self.socket).write_vectored(&parts[..parts.len().min(MOST_PARTS)])),
+            [part] => Ok(retry(|| send(&self.socket, part, QUIETLY))?),
+            parts => write_parts(&self.socket, &parts[..parts.len().min(MOST_PARTS)]),
         }
     }
 
@@ -211,14 +212,26 @@ fn is_under_way(why: &io::Error) -> bool {
 }
 
 /// Retries what a signal interrupted, but not for ever: the error is then the caller's to retry.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+#[inline]
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     for _ in 1..MOST_TRIES {
         match call() {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(Errno::INTR) => {}
             answer => return answer,
         }
     }
     call()
+}
+
+/// Many pieces in one call, by writev(2).
+fn write_parts(socket: &mio::net::TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    for _ in 1..MOST_TRIES {
+        match (&*socket).write_vectored(parts) {
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
+    (&*socket).write_vectored(parts)
 }
 
 /// The system counts in seconds and refuses zero, so anything shorter is one.
@@ -262,4 +275,9 @@ fn user_timeout(_socket: &SockRef<'_>) -> io::Result<Option<Duration>> {
 /// How many parts one send takes: `IOV_MAX` of Linux, the BSDs and macOS.
 const MOST_PARTS: usize = 1_024;
 /// How often an interrupted call is made.
+/// No SIGPIPE for a peer that is gone, whatever the program does about that signal. (Apple's systems have an option of the socket for it.)
+#[cfg(not(target_vendor = "apple"))]
+const QUIETLY: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const QUIETLY: SendFlags = SendFlags::empty();
 const MOST_TRIES: usize = 8;
