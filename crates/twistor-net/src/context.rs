@@ -48,8 +48,10 @@ pub(crate) trait Holder {
 pub(crate) struct NetContext {
     pub(crate) limits: RefCell<NetLimits>,
     pub(crate) lingerers: Rc<Lingerers>,
+    /// The empty outbox that came back last: one after another, most connections use the same.
+    outbox: Cell<Option<Box<Outbox>>>,
     #[expect(clippy::vec_box, reason = "the boxes themselves go to connections and come back")]
-    outboxes: RefCell<Vec<Box<Outbox>>>,
+    more_outboxes: RefCell<Vec<Box<Outbox>>>,
     /// The number of the last connection accepted, for log lines.
     serial: Cell<u64>,
 }
@@ -57,14 +59,29 @@ pub(crate) struct NetContext {
 impl NetContext {
     #[inline]
     pub(crate) fn take_outbox(&self) -> Box<Outbox> {
-        self.outboxes.borrow_mut().pop().unwrap_or_default()
+        self.outbox.take().unwrap_or_else(|| self.take_another_outbox())
+    }
+
+    #[cold]
+    fn take_another_outbox(&self) -> Box<Outbox> {
+        self.more_outboxes.borrow_mut().pop().unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn give_outbox(&self, outbox: Box<Outbox>) {
-        let mut outboxes = self.outboxes.borrow_mut();
-        if outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {
-            outboxes.push(outbox);
+        if !outbox.is_reusable() {
+            return drop(outbox);
+        }
+        if let Some(former) = self.outbox.replace(Some(outbox)) {
+            self.keep_another_outbox(former);
+        }
+    }
+
+    #[cold]
+    fn keep_another_outbox(&self, outbox: Box<Outbox>) {
+        let mut more = self.more_outboxes.borrow_mut();
+        if more.len() < SPARE_OUTBOXES {
+            more.push(outbox);
         }
     }
 

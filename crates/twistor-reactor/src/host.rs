@@ -87,6 +87,12 @@ pub trait SourceHost {
     fn count_received(&self, bytes: usize);
 }
 
+#[cold]
+fn report_panic(what: &dyn fmt::Display, text: &str) {
+    // A subscriber is code of the application's too.
+    let _ = contain(|| error!("{what} panicked: {text}"));
+}
+
 impl SourceHost for ReactorHandle {
     fn register(&self, source: Rc<dyn Source>) -> Option<Token> {
         if !self.inner.stage.get().takes_sources() {
@@ -150,6 +156,7 @@ impl SourceHost for ReactorHandle {
         }
     }
 
+    #[inline]
     fn guard_for<R>(
         &self,
         source: Option<Token>,
@@ -159,15 +166,18 @@ impl SourceHost for ReactorHandle {
         if let Some(observer) = &self.inner.observer {
             observer.calling(source, &what);
         }
-        contain(f).inspect_err(|text| {
-            // A subscriber is code of the application's too.
-            let _ = contain(|| error!("{what} panicked: {text}"));
-        })
+        match contain(f) {
+            Ok(result) => Ok(result),
+            Err(text) => {
+                report_panic(&what, &text);
+                Err(text)
+            }
+        }
     }
 
+    #[inline]
     fn with_scratch<R>(&self, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        let size = self.inner.limits.read_size;
-        let mut scratch = self.inner.scratch.take().unwrap_or_else(|| vec![0; size].into_boxed_slice());
+        let mut scratch = self.inner.scratch.take().unwrap_or_else(|| self.inner.make_scratch());
         let result = f(&mut scratch);
         self.inner.scratch.set(Some(scratch));
         result

@@ -134,6 +134,11 @@ impl Inner {
         self.kernel.borrow().clone()
     }
 
+    #[cold]
+    pub(crate) fn make_scratch(&self) -> Box<[u8]> {
+        vec![0; self.limits.read_size].into_boxed_slice()
+    }
+
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
         self.stage.get() == Stage::Gone

@@ -38,11 +38,11 @@ impl Conn {
     /// What a call may have left to do.
     #[inline]
     fn after_call(self: &Rc<Self>) {
-        if self.extras.borrow().is_some() {
+        if self.extras.is_some() {
             self.take_in_filters();
             self.finish_switch();
         }
-        if self.outbox.borrow().is_some() || self.is_filtered() || self.state.get().waits_for_flush() {
+        if self.outbox.is_some() || self.state.get().waits_for_flush() || self.is_filtered() {
             self.flush_output();
         }
     }
@@ -123,14 +123,15 @@ impl Conn {
 
     /// Has `next` take the slot when the present call returns. Gives the epoch it will have.
     pub(super) fn switch(self: &Rc<Self>, next: Box<dyn AnyProtocol>, unread: &[u8]) -> u32 {
-        let epoch = self.last_epoch.get().wrapping_add(1);
-        self.last_epoch.set(epoch);
         if self.state.get().is_over() {
             drop_contained(next);
-            return epoch; // Never reached: handles of the present protocol stay good.
+            return u32::MAX; // Never reached: handles of the present protocol stay good.
         }
-        let switch = Switch { protocol: next, unread: unread.to_vec(), epoch };
-        let replaced = self.with_extras(|extras| extras.next.replace(switch));
+        let (epoch, replaced) = self.with_extras(|extras| {
+            extras.last_epoch += 1;
+            let switch = Switch { protocol: next, unread: unread.to_vec(), epoch: extras.last_epoch };
+            (extras.last_epoch, extras.next.replace(switch))
+        });
         drop_contained(replaced);
         if !self.is_being_called() {
             self.after_present_call(); // The loop is not calling the protocol, so nobody would come by.
@@ -156,7 +157,7 @@ impl Conn {
     }
 
     fn finish_switch(self: &Rc<Self>) {
-        let Some(switch) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.next.take()) else {
+        let Some(switch) = self.extras.with(|extras| extras.next.take()).flatten() else {
             return;
         };
         if self.state.get().is_over() {
@@ -180,7 +181,9 @@ impl Conn {
 
     /// Lends the extras, made if there are none. No user code may run in `f`.
     pub(super) fn with_extras<R>(&self, f: impl FnOnce(&mut Extras) -> R) -> R {
-        let mut extras = self.extras.borrow_mut();
-        f(extras.get_or_insert_with(Box::default))
+        let mut extras = self.extras.take().unwrap_or_default();
+        let answer = f(&mut extras);
+        self.extras.put(extras);
+        answer
     }
 }

@@ -4,14 +4,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Conn;
-use super::extras::Idle;
+use super::extras::{Extras, Idle};
 use crate::closing::{Input, State};
 use twistor_reactor::{CloseReason, DelayedCall};
 
 impl Conn {
     /// Sets or clears the idle time-out, and gives the one before.
     pub(super) fn set_timeout(self: &Rc<Self>, limit: Option<Duration>) -> Option<Duration> {
-        let before = self.extras.borrow_mut().as_mut().and_then(|extras| extras.idle.take());
+        let before = self.extras.with(|extras| extras.idle.take()).flatten();
         if let Some(idle) = &before {
             let _ = idle.call.cancel(); // Fired already, if this is its own callback.
         }
@@ -26,26 +26,27 @@ impl Conn {
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
-        self.extras.borrow().as_ref()?.idle.as_ref().map(|idle| idle.limit)
+        self.extras.with(|extras| extras.idle.as_ref().map(|idle| idle.limit)).flatten()
     }
 
     /// Something came or was written. The timer finds out by itself when it fires: storing the time is all there is to do.
     #[inline]
     pub(super) fn note_activity(&self) {
-        if let Some(idle) = self.extras.borrow_mut().as_mut().and_then(|extras| extras.idle.as_mut()) {
-            idle.last = self.reactor.now();
-        }
+        self.extras.with(|extras| {
+            if let Some(idle) = extras.idle.as_mut() {
+                idle.last = self.reactor.now();
+            }
+        });
     }
 
     /// The peer took something.
     #[inline]
     pub(super) fn note_progress(&self) {
-        if let Some(extras) = self.extras.borrow_mut().as_mut() {
-            let now = self.reactor.now();
+        self.extras.with(|extras| {
             for idle in extras.idle.iter_mut().chain(extras.close.iter_mut()) {
-                idle.last = now;
+                idle.last = self.reactor.now();
             }
-        }
+        });
     }
 
     fn call_when_idle(self: &Rc<Self>, delay: Duration) -> DelayedCall {
@@ -65,10 +66,9 @@ impl Conn {
             return; // The deadline of the close is what counts now.
         }
         let now = self.reactor.now();
-        let (limit, idle_for) = match self.extras.borrow().as_ref().and_then(|extras| extras.idle.as_ref()) {
-            Some(idle) => (idle.limit, now.saturating_duration_since(idle.last)),
-            None => return,
-        };
+        let idle = |extras: &mut Extras| extras.idle.as_ref().map(|idle| (idle.limit, idle.last));
+        let Some((limit, last)) = self.extras.with(idle).flatten() else { return };
+        let idle_for = now.saturating_duration_since(last);
         let expired = idle_for >= limit;
         // A protocol that stays hears of it again after the same time.
         let call = self.call_when_idle(if expired { limit } else { limit - idle_for });
@@ -90,10 +90,8 @@ impl Conn {
         if !matches!(self.state.get(), State::Closing | State::HalfClosing) {
             return;
         }
-        let (running, own) = match self.extras.borrow().as_ref() {
-            Some(extras) => (extras.close.is_some(), extras.limits.close_timeout),
-            None => (false, None),
-        };
+        let close = |extras: &mut Extras| (extras.close.is_some(), extras.limits.close_timeout);
+        let (running, own) = self.extras.with(close).unwrap_or((false, None));
         let Some(limit) = own.unwrap_or_else(|| self.context.limits.borrow().close_timeout) else { return };
         if running {
             return;
@@ -114,10 +112,9 @@ impl Conn {
 
     /// The deadline counts from the last byte that the peer took.
     fn close_timer_fired(self: &Rc<Self>, limit: Duration) {
-        let idle_for = match self.extras.borrow().as_ref().and_then(|extras| extras.close.as_ref()) {
-            Some(close) => self.reactor.now().saturating_duration_since(close.last),
-            None => return,
-        };
+        let last = self.extras.with(|extras| extras.close.as_ref().map(|close| close.last)).flatten();
+        let Some(last) = last else { return };
+        let idle_for = self.reactor.now().saturating_duration_since(last);
         if idle_for < limit {
             let call = self.call_when_close_expires(limit - idle_for, limit);
             self.with_extras(|extras| {
@@ -134,11 +131,9 @@ impl Conn {
     }
 
     pub(super) fn stop_clocks(&self) {
-        let mut extras = self.extras.borrow_mut();
-        let Some(extras) = extras.as_mut() else { return };
-        for timer in [extras.close.take(), extras.idle.take()].into_iter().flatten().map(|idle| idle.call) {
-            // The library's own closures hold weak handles: dropping them runs no code of the user's.
-            let _ = timer.cancel();
+        let timers = self.extras.with(|extras| [extras.close.take(), extras.idle.take()]);
+        for idle in timers.into_iter().flatten().flatten() {
+            let _ = idle.call.cancel();
         }
     }
 }

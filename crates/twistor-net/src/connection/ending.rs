@@ -59,19 +59,15 @@ impl Conn {
 
     /// Notes why the connection ends, unless that is known. A reason may hold a value of the user's: it is not dropped in the cell.
     pub(super) fn note_reason(&self, reason: CloseReason) {
-        let mut slot = self.reason.borrow_mut();
-        match *slot {
-            None => *slot = Some(reason),
-            Some(_) => {
-                drop(slot);
-                drop_contained(reason);
-            }
+        if self.reason.is_some() {
+            return drop_contained(reason);
         }
+        self.reason.put(Box::new(reason));
     }
 
     /// Notes why the connection ends, whatever was noted before.
     pub(super) fn replace_reason(&self, reason: CloseReason) {
-        drop_contained(self.reason.replace(Some(reason)));
+        drop_contained(self.reason.replace(reason));
     }
 
     fn send_fin(self: &Rc<Self>) {
@@ -102,16 +98,15 @@ impl Conn {
     fn tell_lost(self: &Rc<Self>) {
         self.stop_clocks();
         let reason = self.close_reason();
-        self.replace_reason(reason.clone());
         let _ = self.host(); // Known afterwards too.
         tracing::debug!(peer = %self.peer, %reason, "connection lost");
         self.stop_producer();
         self.tell_protocol_lost();
-        let owner = self.owner.borrow_mut().take();
+        let owner = self.owner.take();
         if let Some(owner) = owner {
             owner.connection_lost(&reason);
         }
-        let extras = self.extras.borrow_mut().take();
+        let extras = self.extras.take();
         drop_contained(extras);
     }
 
@@ -134,12 +129,12 @@ impl Conn {
 
     /// Why the connection ended, or would.
     pub(super) fn close_reason(&self) -> CloseReason {
-        self.reason.borrow().clone().unwrap_or(CloseReason::Done)
+        self.reason.with(|reason| reason.clone()).unwrap_or(CloseReason::Done)
     }
 
     /// Whether a panic is what ends the connection.
     pub(crate) fn has_panicked(&self) -> bool {
-        matches!(*self.reason.borrow(), Some(CloseReason::Panicked(_)))
+        self.reason.is_some_and(|reason| matches!(reason, CloseReason::Panicked(_)))
     }
 
     /// Lets go of the socket and of the place in the reactor's table.

@@ -39,6 +39,8 @@ pub(crate) struct Extras {
     /// Bytes that the filters say they hold back on the way out.
     pub(super) retained: usize,
     pub(super) next: Option<Switch>,
+    /// The last number that was handed out, to a protocol that may never come to the slot.
+    pub(super) last_epoch: u32,
 }
 
 impl Drop for Extras {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use twistor_deferred::drop_contained;
 use twistor_reactor::CloseReason;
 
-use super::extras::{HIGH_WATER, LOW_WATER, ProducerEntry, ProducerState};
+use super::extras::{Extras, HIGH_WATER, LOW_WATER, ProducerEntry, ProducerState};
 use super::{Conn, NOTE_FLOW, Transport};
 use crate::closing::{Input, State};
 use crate::error::ProducerRegistered;
@@ -34,16 +34,15 @@ impl Pressure {
 impl Conn {
     #[inline]
     pub(super) fn marks(&self) -> (usize, usize) {
-        let extras = self.extras.borrow();
-        extras.as_ref().map_or((HIGH_WATER, LOW_WATER), |extras| (extras.limits.high, extras.limits.low))
+        let own = self.extras.with(|extras| (extras.limits.high, extras.limits.low));
+        own.unwrap_or((HIGH_WATER, LOW_WATER))
     }
 
     /// After a write: what to tell the writer, now and by a notification.
     #[inline]
     pub(super) fn check_marks(self: &Rc<Self>) -> Flow {
         let pending = self.pending();
-        if self.pressure.get() == Pressure::Flowing && pending <= HIGH_WATER && self.extras.borrow().is_none()
-        {
+        if self.pressure.get() == Pressure::Flowing && pending <= HIGH_WATER && self.extras.is_none() {
             return Flow::Ready;
         }
         if let Some(reason) = self.overflow(pending) {
@@ -131,16 +130,19 @@ impl Conn {
 
     #[inline]
     pub(super) fn has_producer(&self) -> bool {
-        self.extras.borrow().as_ref().is_some_and(|extras| extras.producer.is_some())
+        self.extras.is_some_and(|extras| extras.producer.is_some())
     }
 
     /// Whether a close has to wait for the producer: for one that was asked for a piece or is paused, until it unregisters or is
     /// resumed. One that runs has written what it had, and is told to stop (PROD-07); so two transports that feed each other do not
     /// wait for each other.
     pub(super) fn producer_holds_close(&self) -> bool {
-        let extras = self.extras.borrow();
-        let entry = extras.as_ref().and_then(|extras| extras.producer.as_ref());
-        entry.is_some_and(|entry| entry.kind == ProducerKind::Pull || entry.told == ProducerState::Paused)
+        self.extras.is_some_and(|extras| {
+            let holds = |entry: &ProducerEntry| {
+                entry.kind == ProducerKind::Pull || entry.told == ProducerState::Paused
+            };
+            extras.producer.as_ref().is_some_and(holds)
+        })
     }
 
     pub(super) fn register_producer<T: Producer>(
@@ -179,7 +181,7 @@ impl Conn {
     }
 
     pub(super) fn unregister_producer(self: &Rc<Self>) {
-        let entry = self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.take());
+        let entry = self.extras.with(|extras| extras.producer.take()).flatten();
         if entry.is_some() && self.state.get().waits_for_flush() {
             self.plan_flush();
         }
@@ -188,7 +190,7 @@ impl Conn {
 
     /// The connection is lost.
     pub(super) fn stop_producer(self: &Rc<Self>) {
-        let entry = self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.take());
+        let entry = self.extras.with(|extras| extras.producer.take()).flatten();
         let Some(entry) = entry else { return };
         let transport = Transport::new(Rc::clone(self));
         if let Ok(mut producer) = entry.object.try_borrow_mut() {
@@ -199,14 +201,14 @@ impl Conn {
 
     /// Everything was sent: a pull producer is due, with the next dispatch.
     pub(super) fn ask_pull_producer(self: &Rc<Self>) {
-        let due = match self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.as_mut()) {
+        let due = self.extras.with(|extras| match &mut extras.producer {
             Some(entry) if entry.kind == ProducerKind::Pull && entry.told == ProducerState::Running => {
                 entry.told = ProducerState::Due;
                 true
             }
             _ => false,
-        };
-        if due {
+        });
+        if due == Some(true) {
             self.come_again();
         }
     }
@@ -217,22 +219,18 @@ impl Conn {
             return; // Nothing it could write would be sent.
         }
         let full = self.pressure.get().is_full();
-        let due = match self.extras.borrow_mut().as_mut().and_then(|extras| extras.producer.as_mut()) {
-            Some(entry) => match (entry.kind, entry.told, full) {
-                (ProducerKind::Push, ProducerState::Running, true) => {
-                    entry.told = ProducerState::Paused;
-                    Some((Rc::clone(&entry.object), true))
-                }
+        let due = |extras: &mut Extras| {
+            let entry = extras.producer.as_mut()?;
+            let pause = match (entry.kind, entry.told, full) {
+                (ProducerKind::Push, ProducerState::Running, true) => true,
                 (ProducerKind::Push, ProducerState::Paused, false)
-                | (ProducerKind::Pull, ProducerState::Due, _) => {
-                    entry.told = ProducerState::Running;
-                    Some((Rc::clone(&entry.object), false))
-                }
-                _ => None,
-            },
-            None => None,
+                | (ProducerKind::Pull, ProducerState::Due, _) => false,
+                _ => return None,
+            };
+            entry.told = if pause { ProducerState::Paused } else { ProducerState::Running };
+            Some((Rc::clone(&entry.object), pause))
         };
-        let Some((object, pause)) = due else { return };
+        let Some((object, pause)) = self.extras.with(due).flatten() else { return };
         let transport = Transport::new(Rc::clone(self));
         let outcome = match object.try_borrow_mut() {
             Ok(mut producer) if pause => {

@@ -60,7 +60,7 @@ impl<P: Protocol> Connection<P> {
     /// The address of the other end.
     #[must_use]
     pub fn peer(&self) -> Address {
-        Address::Tcp(self.conn.peer)
+        Address::Tcp(self.conn.peer.address())
     }
 
     /// A handle for other threads.

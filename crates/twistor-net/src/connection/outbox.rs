@@ -76,6 +76,10 @@ impl Outbox {
         if self.pieces.is_empty() {
             return f(&[IoSlice::new(tail)]);
         }
+        self.with_pieces(tail, f)
+    }
+
+    fn with_pieces<R>(&self, tail: &[u8], f: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
         let mut parts = [IoSlice::new(&[]); PARTS];
         let mut count = 0;
         let rest = std::iter::once(tail).filter(|tail| !tail.is_empty());
@@ -88,8 +92,16 @@ impl Outbox {
 
     /// Forgets the first `sent` bytes, which left.
     #[inline]
-    pub(crate) fn advance(&mut self, mut sent: usize) {
+    pub(crate) fn advance(&mut self, sent: usize) {
         debug_assert!(sent <= self.len(), "no more was sent than there was");
+        if self.pieces.is_empty() {
+            self.advance_tail(sent);
+        } else {
+            self.advance_pieces(sent);
+        }
+    }
+
+    fn advance_pieces(&mut self, mut sent: usize) {
         while let Some(piece) = self.pieces.front_mut() {
             if sent < piece.len() {
                 piece.advance(sent);
@@ -100,6 +112,11 @@ impl Outbox {
             self.queued -= piece.len();
             drop_contained(self.pieces.pop_front());
         }
+        self.advance_tail(sent);
+    }
+
+    #[inline]
+    fn advance_tail(&mut self, sent: usize) {
         self.sent += sent;
         if self.sent == self.tail.len() {
             self.tail.clear();

@@ -28,10 +28,10 @@ impl Conn {
 
     /// One read and one send, as far as both are wanted and possible; the rest waits for the next turn, so that nobody starves.
     pub(super) fn pump(self: &Rc<Self>) {
-        if self.wants_to_read() && self.posts.get() == 0 {
+        if self.extras.is_some() && self.wants_to_read() && self.posts.get() == 0 {
             self.release_held();
         }
-        if self.wants_to_read() && self.read_edge.get() != ReadEdge::Idle {
+        if self.read_edge.get() != ReadEdge::Idle && self.wants_to_read() {
             if self.posts.get() == 0 && !self.has_held() {
                 self.read_once();
             }
@@ -40,7 +40,7 @@ impl Conn {
         if self.has_producer() {
             self.tell_producer();
         }
-        if self.outbox.borrow().is_some() || self.state.get().waits_for_flush() {
+        if self.outbox.is_some() || self.state.get().waits_for_flush() {
             self.flush_output();
         }
     }
@@ -68,6 +68,7 @@ impl Conn {
     }
 
     /// One `recv` into the reactor's buffer, and one `data_received`.
+    #[inline]
     fn read_once(self: &Rc<Self>) {
         self.reactor.with_scratch(|scratch| {
             let received = match &*self.socket.borrow() {
@@ -75,27 +76,52 @@ impl Conn {
                 None => return,
             };
             match received {
-                Ok(received) if received.is_empty() => self.read_end(),
-                Ok(Received { data, drained }) => {
-                    if drained && self.read_edge.get() != ReadEdge::Final {
-                        self.read_edge.set(ReadEdge::Idle);
-                    }
-                    match &data {
-                        ReceivedData::Scratch(len) => self.received(&scratch[..*len]),
-                        ReceivedData::Own(bytes) => self.received(bytes),
-                    }
+                Ok(Received { data: ReceivedData::Scratch(len), drained }) if len > 0 => {
+                    self.note_drained(drained);
+                    self.received(&scratch[..len]);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.read_edge.set(ReadEdge::Idle),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.fail_socket(error),
+                Ok(received) => self.received_own(received),
+                Err(error) => self.recv_failed(error),
             }
         });
+    }
+
+    /// A short read says that nothing is left, unless the event said that there is more to come than data.
+    #[inline]
+    fn note_drained(&self, drained: bool) {
+        if drained && self.read_edge.get() != ReadEdge::Final {
+            self.read_edge.set(ReadEdge::Idle);
+        }
+    }
+
+    /// The end, or a buffer of the kernel's.
+    #[cold]
+    fn received_own(self: &Rc<Self>, received: Received) {
+        match received {
+            Received { data: ReceivedData::Own(data), drained } if !data.is_empty() => {
+                self.note_drained(drained);
+                self.received(&data);
+            }
+            _ => self.read_end(),
+        }
+    }
+
+    #[cold]
+    fn recv_failed(self: &Rc<Self>, error: io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.read_edge.set(ReadEdge::Idle),
+            io::ErrorKind::Interrupted => {}
+            _ => self.fail_socket(error),
+        }
     }
 
     /// Bytes came from the socket.
     #[inline]
     fn received(self: &Rc<Self>, data: &[u8]) {
         self.reactor.count_received(data.len());
+        if self.extras.is_none() {
+            return self.deliver(data);
+        }
         self.note_activity();
         if self.is_filtered() {
             self.filter_received(data);
@@ -105,6 +131,7 @@ impl Conn {
     }
 
     /// Bytes for the protocol.
+    #[inline]
     pub(super) fn deliver(self: &Rc<Self>, data: &[u8]) {
         self.call_protocol("data_received", |protocol, transport| protocol.data_received(transport, data));
     }

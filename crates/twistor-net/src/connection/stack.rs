@@ -6,6 +6,7 @@ use std::rc::Rc;
 use twistor_deferred::drop_contained;
 use twistor_reactor::{CloseReason, DelayedCall};
 
+use super::extras::Extras;
 use super::outbox::Outbox;
 use super::{Conn, Reading};
 use crate::filter::{Filter, FilterIo};
@@ -46,7 +47,7 @@ struct Yield {
 impl Conn {
     #[inline]
     pub(super) fn is_filtered(&self) -> bool {
-        self.extras.borrow().as_ref().is_some_and(|extras| extras.depth > 0 || !extras.incoming.is_empty())
+        self.extras.is_some_and(|extras| extras.depth > 0 || !extras.incoming.is_empty())
     }
 
     /// Puts a filter on top of the stack, between what is there and the protocol, when the present call returns.
@@ -66,10 +67,9 @@ impl Conn {
     /// Puts the filters in place that were pushed during the call.
     pub(super) fn take_in_filters(self: &Rc<Self>) {
         loop {
-            let next = match self.extras.borrow_mut().as_mut() {
-                Some(extras) if !extras.incoming.is_empty() => extras.incoming.remove(0),
-                _ => return,
-            };
+            let first =
+                |extras: &mut Extras| (!extras.incoming.is_empty()).then(|| extras.incoming.remove(0));
+            let Some(next) = self.extras.with(first).flatten() else { return };
             let Incoming { filter, mut before, unread } = next;
             for piece in before.take() {
                 self.walk_down(&piece);
@@ -93,9 +93,10 @@ impl Conn {
     }
 
     /// What the protocol has written since the last flush; then, if it is time, the word of the close.
+    #[inline(never)]
     pub(super) fn filter_written(self: &Rc<Self>) {
         self.take_in_filters(); // Pushed from outside a call, and the flush was first.
-        let plain = self.extras.borrow_mut().as_mut().map(|extras| extras.plain.take()).unwrap_or_default();
+        let plain = self.extras.with(|extras| extras.plain.take()).unwrap_or_default();
         for piece in plain {
             self.walk_down(&piece);
             drop_contained(piece);
@@ -108,7 +109,9 @@ impl Conn {
     fn walk_down(self: &Rc<Self>, data: &[u8]) {
         match self.depth().checked_sub(1) {
             Some(top) => self.walk_in_flush(vec![(top, Step::Written(data.to_vec()))]),
-            None => self.with_outbox(|outbox| outbox.push(data)),
+            None => {
+                self.with_outbox(|outbox| outbox.push(data));
+            }
         }
     }
 
@@ -121,7 +124,7 @@ impl Conn {
 
     /// Whether the filters have said their last: nothing written can go through them any more.
     pub(super) fn filters_have_closed(&self) -> bool {
-        self.extras.borrow().as_ref().is_some_and(|extras| extras.closing_told)
+        self.extras.is_some_and(|extras| extras.closing_told)
     }
 
     pub(super) fn filter_read_end(self: &Rc<Self>) {
@@ -154,26 +157,21 @@ impl Conn {
     }
 
     fn depth(&self) -> usize {
-        self.extras.borrow().as_ref().map_or(0, |extras| extras.depth)
+        self.extras.with(|extras| extras.depth).unwrap_or(0)
     }
 
     fn take_layers(&self) -> Vec<Layer> {
-        self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.layers)).unwrap_or_default()
+        self.extras.with(|extras| std::mem::take(&mut extras.layers)).unwrap_or_default()
     }
 
     fn restore_layers(&self, layers: Vec<Layer>) {
         if layers.is_empty() {
             return;
         }
-        let mut extras = self.extras.borrow_mut();
-        match extras.as_mut() {
-            Some(extras) => extras.layers = layers,
-            None => {
-                drop(extras); // The connection was lost meanwhile.
-                for layer in layers {
-                    drop_contained(layer);
-                }
-            }
+        let mut layers = Some(layers);
+        self.extras.with(|extras| extras.layers = layers.take().unwrap_or_default());
+        for layer in layers.into_iter().flatten() {
+            drop_contained(layer); // The connection was lost meanwhile.
         }
     }
 
@@ -206,12 +204,8 @@ impl Conn {
         let held_back = |layer: &Layer| self.guard("pending of a filter", || layer.filter.pending());
         let retained = layers.iter().map(|layer| held_back(layer).unwrap_or(0)).sum();
         self.restore_layers(layers);
-        let before = self
-            .extras
-            .borrow_mut()
-            .as_mut()
-            .map_or(0, |extras| std::mem::replace(&mut extras.retained, retained));
-        if retained < before {
+        let before = self.extras.with(|extras| std::mem::replace(&mut extras.retained, retained));
+        if before.is_some_and(|before| retained < before) {
             self.plan_flush(); // Whoever waits for room hears of it after a flush, be it one of nothing.
         }
         if !out.down.is_empty() {
@@ -295,16 +289,24 @@ impl Conn {
     }
 
     fn is_switching(&self) -> bool {
-        self.extras.borrow().as_ref().is_some_and(|extras| extras.next.is_some())
+        self.extras.is_some_and(|extras| extras.next.is_some())
     }
 
     #[inline]
     pub(super) fn has_held(&self) -> bool {
-        self.extras.borrow().as_ref().is_some_and(|extras| !extras.held.is_empty())
+        self.extras.is_some_and(|extras| !extras.held.is_empty())
     }
 
     /// Delivers what was held back.
+    #[inline]
     pub(super) fn release_held(self: &Rc<Self>) {
+        if self.has_held() {
+            self.deliver_held();
+        }
+    }
+
+    #[cold]
+    fn deliver_held(self: &Rc<Self>) {
         let held = self.take_held();
         if !held.is_empty() {
             self.deliver(&held);
@@ -312,7 +314,7 @@ impl Conn {
     }
 
     pub(super) fn take_held(&self) -> Vec<u8> {
-        self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.held)).unwrap_or_default()
+        self.extras.with(|extras| std::mem::take(&mut extras.held)).unwrap_or_default()
     }
 }
 

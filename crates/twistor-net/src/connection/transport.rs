@@ -198,7 +198,7 @@ impl Transport {
     /// The address of the other end.
     #[must_use]
     pub fn peer(&self) -> Address {
-        Address::Tcp(self.conn.peer)
+        Address::Tcp(self.conn.peer.address())
     }
 
     /// The address of this end. Known after the loss too; the unspecified address if the system never told it.

@@ -11,7 +11,7 @@ use twistor_reactor::{CloseReason, DelayedCall};
 
 #[cfg(feature = "futures-io")]
 use super::Awaited;
-use super::extras::Extras;
+use super::extras::{Extras, HIGH_WATER};
 use super::flow::Pressure;
 use super::{Conn, FlushPlan, Outbox, WriteEdge};
 use crate::Flow;
@@ -22,35 +22,51 @@ const NO_BUFFERS_RETRY: Duration = Duration::from_millis(10);
 
 impl Conn {
     /// Queues bytes with `push`, if writes are still taken.
+    #[inline]
     pub(super) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
-        // Most connections have no extras: those are asked once, and not by each of the questions below.
-        let plain = self.extras.borrow().is_none();
-        let taken = self.state.get().takes_writes(!plain && self.has_producer());
-        if !taken || (!plain && self.filters_have_closed()) {
+        if self.extras.is_some() {
+            return self.write_with_extras(len, push);
+        }
+        if !self.state.get().takes_writes(false) {
             return Flow::Closed;
         }
         if len > 0 {
             self.reactor.count_gathered(len);
-            if plain {
-                self.with_outbox(push);
+            let pending = self.with_outbox(push);
+            self.plan_flush();
+            if pending <= HIGH_WATER && self.pressure.get() == Pressure::Flowing {
+                return Flow::Ready;
+            }
+        }
+        self.check_marks()
+    }
+
+    #[inline(never)]
+    fn write_with_extras(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
+        if !self.state.get().takes_writes(self.has_producer()) || self.filters_have_closed() {
+            return Flow::Closed;
+        }
+        if len > 0 {
+            self.reactor.count_gathered(len);
+            self.note_activity();
+            if self.is_filtered() {
+                self.with_extras(|extras| push(&mut extras.plain));
             } else {
-                self.note_activity();
-                if self.is_filtered() {
-                    self.with_extras(|extras| push(&mut extras.plain));
-                } else {
-                    self.with_outbox(push);
-                }
+                self.with_outbox(push);
             }
             self.plan_flush();
         }
         self.check_marks()
     }
 
-    /// Lends the outbox, made (or taken from the pool) if there is none.
+    /// Lends the outbox, taken from the pool if there is none. Gives what is in it then.
     #[inline]
-    pub(super) fn with_outbox(&self, f: impl FnOnce(&mut Outbox)) {
-        let mut outbox = self.outbox.borrow_mut();
-        f(outbox.get_or_insert_with(|| self.context.take_outbox()));
+    pub(super) fn with_outbox(&self, f: impl FnOnce(&mut Outbox)) -> usize {
+        let mut outbox = self.outbox.take().unwrap_or_else(|| self.context.take_outbox());
+        f(&mut outbox);
+        let len = outbox.len();
+        self.outbox.put(outbox);
+        len
     }
 
     /// As `write`, for a shared piece. It is dropped here, if it is not kept: with nothing borrowed, since that may be code of the user's.
@@ -68,17 +84,21 @@ impl Conn {
     /// Bytes that wait, gathered and queued.
     #[inline]
     pub(super) fn pending(&self) -> usize {
-        let queued = self.outbox.borrow().as_ref().map_or(0, |outbox| outbox.len());
-        queued + self.extras.borrow().as_ref().map_or(0, |extras| extras.plain.len() + extras.retained)
+        let queued = self.outbox.with(|outbox| outbox.len()).unwrap_or(0);
+        if self.extras.is_none() {
+            return queued;
+        }
+        queued + self.extras.with(|extras| extras.plain.len() + extras.retained).unwrap_or(0)
     }
 
     /// Bytes that the filters hold back.
     #[inline]
     pub(super) fn retained(&self) -> usize {
-        self.extras.borrow().as_ref().map_or(0, |extras| extras.retained)
+        self.extras.with(|extras| extras.retained).unwrap_or(0)
     }
 
     /// Has what was gathered flushed: when the present callback of this connection returns, or in the flush phase.
+    #[inline]
     pub(super) fn plan_flush(self: &Rc<Self>) {
         if self.flush.get() == FlushPlan::None {
             self.flush.set(FlushPlan::Queued);
@@ -91,17 +111,28 @@ impl Conn {
         if self.state.get().is_over() || !self.made.get() {
             return; // What was written before `connection_made` leaves when that has been called.
         }
+        let before = self.before_flush();
+        if self.write_edge.get() == WriteEdge::Open {
+            self.send_once();
+        }
+        if self.is_at_rest() || self.state.get().is_over() {
+            return; // Over, if the send failed.
+        }
+        self.drained(before);
+    }
+
+    /// Has the filters see what was written. Gives how many bytes wait for that and for the socket; on a connection without extras, where
+    /// nobody asks, zero.
+    #[inline]
+    fn before_flush(self: &Rc<Self>) -> usize {
+        if self.extras.is_none() {
+            return 0;
+        }
         let before = self.pending() - self.retained();
         if self.is_filtered() {
             self.filter_written();
         }
-        if self.write_edge.get() == WriteEdge::Open && self.outbox.borrow().is_some() {
-            self.send_once();
-        }
-        if self.state.get().is_over() {
-            return; // The send failed.
-        }
-        self.drained(before);
+        before
     }
 
     /// Sends as much as the socket takes, for the last time.
@@ -110,7 +141,7 @@ impl Conn {
         const MOST: usize = 256;
         for _ in 0..MOST {
             self.flush_output();
-            let more = self.write_edge.get() == WriteEdge::Open && self.outbox.borrow().is_some();
+            let more = self.write_edge.get() == WriteEdge::Open && self.outbox.is_some();
             if !more || self.state.get().is_over() {
                 return;
             }
@@ -118,42 +149,46 @@ impl Conn {
     }
 
     fn send_once(self: &Rc<Self>) {
-        let sent = {
-            let (socket, outbox) = (self.socket.borrow(), self.outbox.borrow());
-            let (Some(socket), Some(outbox)) = (&*socket, &*outbox) else { return };
-            outbox.with_parts(|parts| socket.send(parts))
+        let Some(outbox) = self.outbox.take() else { return };
+        let sent = match &*self.socket.borrow() {
+            Some(socket) => outbox.with_parts(|parts| socket.send(parts)),
+            None => return self.outbox.put(outbox),
         };
-        match sent {
+        let error = match sent {
             Ok(sent) => {
-                self.note_progress();
-                if self.sent(sent) {
-                    self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
+                if self.extras.is_some() {
+                    self.note_progress();
                 }
+                return self.sent(outbox, sent);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.write_edge.set(WriteEdge::Blocked)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.come_again(),
-            Err(error) if is_no_buffers(&error) => self.retry_send(),
-            Err(error) => self.fail_socket(error),
+            Err(error) => error,
+        };
+        self.outbox.put(outbox);
+        self.send_failed(error);
+    }
+
+    #[cold]
+    fn send_failed(self: &Rc<Self>, error: io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.write_edge.set(WriteEdge::Blocked),
+            io::ErrorKind::Interrupted => self.come_again(),
+            _ if is_no_buffers(&error) => self.retry_send(),
+            _ => self.fail_socket(error),
         }
     }
 
-    /// Takes what was sent off the queue, and gives an empty one back to the pool. Says whether something is left.
+    /// Takes what was sent off the queue, and gives an empty one back to the pool.
     #[inline]
-    fn sent(&self, sent: usize) -> bool {
-        let Some(mut outbox) = self.outbox.take() else { return false };
+    fn sent(&self, mut outbox: Box<Outbox>, sent: usize) {
         outbox.advance(sent);
-        let mut slot = self.outbox.borrow_mut();
-        if let Some(meanwhile) = slot.take() {
+        if let Some(meanwhile) = self.outbox.take() {
             outbox.append(*meanwhile); // Written by the destructor of a piece.
         }
         if outbox.is_empty() {
-            self.context.give_outbox(outbox);
-            return false;
+            return self.context.give_outbox(outbox);
         }
-        *slot = Some(outbox);
-        true
+        self.outbox.put(outbox);
+        self.come_again(); // A short send: until `WouldBlock` says so, no event is promised.
     }
 
     fn retry_send(self: &Rc<Self>) {
@@ -174,10 +209,8 @@ impl Conn {
 
     /// After a flush: resumes who waits for room, and goes on with a close that waited for the last byte.
     /// `before` is what waited when the flush began.
+    #[inline(never)]
     fn drained(self: &Rc<Self>, before: usize) {
-        if self.is_at_rest() {
-            return;
-        }
         let pending = self.pending();
         self.check_resume(before, pending);
         #[cfg(feature = "futures-io")]
@@ -205,8 +238,8 @@ impl Conn {
         if self.awaited.get() != Awaited::Nothing {
             return false;
         }
-        self.outbox.borrow().is_none()
-            && self.extras.borrow().is_none()
+        self.outbox.is_none()
+            && self.extras.is_none()
             && self.pressure.get() == Pressure::Flowing
             && !self.state.get().waits_for_flush()
     }
@@ -215,15 +248,14 @@ impl Conn {
     pub(super) fn drop_output(&self) {
         let outbox = self.outbox.take();
         drop(outbox);
-        let plain = self.extras.borrow_mut().as_mut().map(|extras| std::mem::take(&mut extras.plain));
+        let plain = self.extras.with(|extras| std::mem::take(&mut extras.plain));
         drop(plain);
     }
 
     /// The hard limit on what may wait, if one is set and was passed.
     #[inline]
     pub(super) fn overflow(&self, pending: usize) -> Option<CloseReason> {
-        let extras = self.extras.borrow();
-        let limit = extras.as_ref()?.limits.max_write_buffer?;
+        let limit = self.extras.with(|extras| extras.limits.max_write_buffer).flatten()?;
         (pending > limit).then_some(CloseReason::WriteBufferFull(limit))
     }
 }

@@ -76,7 +76,7 @@ impl<F: Factory> Core<F> {
                     Trouble::Skip => debug!("accepting a connection failed: {error}"),
                     Trouble::Shortage => return self.run_short(&error),
                     Trouble::Other => {
-                        error!("accepting connections on {} failed: {error}", self.local.get());
+                        error!("accepting connections on {} failed: {error}", self.address());
                         return self.pause();
                     }
                 },
@@ -113,8 +113,8 @@ impl<F: Factory> Core<F> {
         let owner = Rc::clone(self) as Rc<dyn Owner>;
         let context = Rc::clone(&self.context);
         let conn = Conn::new(&self.reactor, context, socket, peer, Box::new(protocol), Some(owner));
-        if !self.local.get().ip().is_unspecified() {
-            conn.set_host(self.local.get());
+        if !self.address().ip().is_unspecified() {
+            conn.set_host(Rc::clone(&self.local.borrow()));
         }
         let registered = conn.register();
         conn.make_span(|| format!("{},{}", self.context.next_serial(), peer.ip()));
@@ -125,7 +125,7 @@ impl<F: Factory> Core<F> {
     fn run_short(self: &Rc<Self>, error: &io::Error) {
         let decision = self.tell("descriptors_exhausted", |factory| factory.descriptors_exhausted(error));
         if let Some(Ok(Shortage::Wait)) = decision {
-            warn!("accepting on {} waits: {error}", self.local.get());
+            warn!("accepting on {} waits: {error}", self.address());
             return self.pause();
         }
         let shed = match &*self.listener.borrow() {
@@ -134,19 +134,19 @@ impl<F: Factory> Core<F> {
         };
         match shed {
             Ok(closed) if closed >= SHED_AT_ONCE => {
-                warn!("closed {closed} waiting clients of {}: {error}", self.local.get());
+                warn!("closed {closed} waiting clients of {}: {error}", self.address());
                 self.accept_again();
             }
             // Nobody waits any more: whoever comes next makes an event.
-            Ok(0) => debug!("accepting on {} met {error}, with nobody waiting", self.local.get()),
+            Ok(0) => debug!("accepting on {} met {error}, with nobody waiting", self.address()),
             Ok(closed) => {
-                warn!("closed {closed} waiting clients of {}: {error}", self.local.get());
+                warn!("closed {closed} waiting clients of {}: {error}", self.address());
                 self.pause();
             }
             Err(why) => {
                 warn!(
                     "accepting on {} waits: {error} (and no client could be closed: {why})",
-                    self.local.get()
+                    self.address()
                 );
                 self.pause();
             }

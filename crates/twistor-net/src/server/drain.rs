@@ -48,7 +48,7 @@ impl<F: Factory> Core<F> {
         });
         let drain = Drain { promises: vec![promise], deadline: timer, report: Drained::default() };
         *self.drain.borrow_mut() = Some(drain);
-        debug!("draining {} connections of {}", self.connections.get(), self.local.get());
+        debug!("draining {} connections of {}", self.connections.get(), self.address());
         let core = Rc::clone(self);
         self.reactor.notify(move |_| {
             for conn in core.live_connections() {
@@ -70,7 +70,7 @@ impl<F: Factory> Core<F> {
     fn drain_expired(self: &Rc<Self>) {
         let left = self.live_connections();
         if !left.is_empty() {
-            warn!("aborting {} connections of {} that did not close in time", left.len(), self.local.get());
+            warn!("aborting {} connections of {} that did not close in time", left.len(), self.address());
         }
         for conn in left {
             Transport::new(conn).abort_connection();

@@ -179,7 +179,8 @@ pub(super) struct Core<F: Factory> {
     pub(super) state: Cell<PortState>,
     pub(super) listener: RefCell<Option<Box<dyn StreamListener>>>,
     pub(super) token: Cell<Option<Token>>,
-    pub(super) local: Cell<SocketAddr>,
+    /// Shared with the connections, which have no other address of their own.
+    pub(super) local: RefCell<Rc<SocketAddr>>,
     /// Accepts of the next readiness.
     pub(super) batch: Cell<usize>,
     /// Whether the table of sources will call `again`.
@@ -204,6 +205,11 @@ enum Users {
 }
 
 impl<F: Factory> Core<F> {
+    /// The address listened on, by the last listener.
+    pub(super) fn address(&self) -> SocketAddr {
+        **self.local.borrow()
+    }
+
     fn new(reactor: &ReactorHandle, origin: Origin, factory: F, options: TcpServerOptions) -> Rc<Self> {
         let core = Rc::new_cyclic(|this: &Weak<Self>| Self {
             reactor: reactor.clone(),
@@ -216,7 +222,7 @@ impl<F: Factory> Core<F> {
             state: Cell::new(PortState::Stopped),
             listener: RefCell::new(None),
             token: Cell::new(None),
-            local: Cell::new(([0, 0, 0, 0], 0).into()),
+            local: RefCell::new(Rc::new(([0, 0, 0, 0], 0).into())),
             again: Cell::new(false),
             back_off: Cell::new(None),
             retry: RefCell::new(None),
@@ -246,7 +252,7 @@ impl<F: Factory> Core<F> {
     }
 
     fn put_in_place(self: &Rc<Self>, listener: Box<dyn StreamListener>) -> io::Result<()> {
-        self.local.set(listener.local()?);
+        self.local.replace(Rc::new(listener.local()?));
         let token = self.reactor.register(Rc::clone(self) as Rc<dyn Source>).ok_or_else(gone)?;
         if let Err(error) = listener.register(token) {
             self.reactor.deregister(token);
@@ -287,7 +293,7 @@ impl<F: Factory> Core<F> {
     fn log_if_noisy(&self, what: &str) {
         let prefix = self.tell("log_prefix", |factory| factory.noisy().then(|| factory.log_prefix()));
         if let Some(Ok(Some(prefix))) = prefix {
-            info!("{what} factory {prefix} on {}", self.local.get());
+            info!("{what} factory {prefix} on {}", self.address());
         }
     }
 
@@ -322,7 +328,7 @@ impl<F: Factory> Object for Core<F> {
                     io::ErrorKind::ResourceBusy,
                     "the port is being drained: wait for the end of that",
                 );
-                let local = self.local.get();
+                let local = self.address();
                 Err(CannotListenError::new(&local.ip().to_string(), local.port(), error))
             }
             PortState::Draining | PortState::Stopped => self.open(),
@@ -359,7 +365,7 @@ impl<F: Factory> Object for Core<F> {
     }
 
     fn host(&self) -> SocketAddr {
-        self.local.get()
+        self.address()
     }
 
     fn state(&self) -> PortState {
@@ -398,7 +404,7 @@ impl<F: Factory> Source for Core<F> {
     }
 
     fn describe(&self) -> Option<String> {
-        Some(format!("listening port {}", self.local.get()))
+        Some(format!("listening port {}", self.address()))
     }
 
     fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
