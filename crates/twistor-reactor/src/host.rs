@@ -156,7 +156,7 @@ impl SourceHost for ReactorHandle {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn guard_for<R>(
         &self,
         source: Option<Token>,
@@ -175,7 +175,7 @@ impl SourceHost for ReactorHandle {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_scratch<R>(&self, f: impl FnOnce(&mut [u8]) -> R) -> R {
         let mut scratch = self.inner.scratch.take().unwrap_or_else(|| self.inner.make_scratch());
         let result = f(&mut scratch);

@@ -19,6 +19,16 @@ impl Conn {
         what: &str,
         f: impl FnOnce(&mut dyn AnyProtocol, &Transport),
     ) {
+        self.call_protocol_here(what, f);
+    }
+
+    /// As `call_protocol`, for the one place where it is worth its room.
+    #[inline(always)]
+    pub(super) fn call_protocol_here(
+        self: &Rc<Self>,
+        what: &str,
+        f: impl FnOnce(&mut dyn AnyProtocol, &Transport),
+    ) {
         let transport = Transport::new(Rc::clone(self));
         let plan = self.flush.replace(FlushPlan::AfterCall);
         let outcome = match self.slot.try_borrow_mut() {

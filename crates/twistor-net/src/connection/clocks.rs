@@ -42,6 +42,13 @@ impl Conn {
     /// The peer took something.
     #[inline]
     pub(super) fn note_progress(&self) {
+        if self.extras.is_some() {
+            self.note_progress_in_clocks();
+        }
+    }
+
+    #[inline(never)]
+    fn note_progress_in_clocks(&self) {
         self.extras.with(|extras| {
             for idle in extras.idle.iter_mut().chain(extras.close.iter_mut()) {
                 idle.last = self.reactor.now();

@@ -226,13 +226,13 @@ impl Conn {
     }
 
     /// Calls `f`, code of the user's that has to do with this connection, and contains its panic.
-    #[inline]
+    #[inline(always)]
     fn guard<R>(&self, what: &str, f: impl FnOnce() -> R) -> Result<R, String> {
         self.reactor.guard_for(self.token.get(), what, f)
     }
 
     /// Runs `f`, a dispatch of the reactor's, inside the connection's span.
-    #[inline]
+    #[inline(always)]
     fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
         let span = if self.span.is_some() { self.clone_span() } else { None };
         let _entered = span.as_ref().map(tracing::Span::enter);

@@ -27,6 +27,7 @@ impl Conn {
     }
 
     /// One read and one send, as far as both are wanted and possible; the rest waits for the next turn, so that nobody starves.
+    #[inline(always)]
     pub(super) fn pump(self: &Rc<Self>) {
         if self.extras.is_some() && self.wants_to_read() && self.posts.get() == 0 {
             self.release_held();
@@ -37,7 +38,7 @@ impl Conn {
             }
             self.read_again_later();
         }
-        if self.has_producer() {
+        if self.extras.is_some() && self.has_producer() {
             self.tell_producer();
         }
         if self.outbox.is_some() || self.state.get().waits_for_flush() {
@@ -68,7 +69,7 @@ impl Conn {
     }
 
     /// One `recv` into the reactor's buffer, and one `data_received`.
-    #[inline]
+    #[inline(always)]
     fn read_once(self: &Rc<Self>) {
         self.reactor.with_scratch(|scratch| {
             let received = match &*self.socket.borrow() {
@@ -116,7 +117,7 @@ impl Conn {
     }
 
     /// Bytes came from the socket.
-    #[inline]
+    #[inline(always)]
     fn received(self: &Rc<Self>, data: &[u8]) {
         self.reactor.count_received(data.len());
         if self.extras.is_none() {
@@ -131,9 +132,9 @@ impl Conn {
     }
 
     /// Bytes for the protocol.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deliver(self: &Rc<Self>, data: &[u8]) {
-        self.call_protocol("data_received", |protocol, transport| protocol.data_received(transport, data));
+        self.call_protocol_here("data_received", |protocol, transport| protocol.data_received(transport, data));
     }
 
     /// The peer's FIN.

@@ -128,6 +128,11 @@ impl Conn {
         if self.extras.is_none() {
             return 0;
         }
+        self.flush_filters()
+    }
+
+    #[inline(never)]
+    fn flush_filters(self: &Rc<Self>) -> usize {
         let before = self.pending() - self.retained();
         if self.is_filtered() {
             self.filter_written();
@@ -156,9 +161,7 @@ impl Conn {
         };
         let error = match sent {
             Ok(sent) => {
-                if self.extras.is_some() {
-                    self.note_progress();
-                }
+                self.note_progress();
                 return self.sent(outbox, sent);
             }
             Err(error) => error,
