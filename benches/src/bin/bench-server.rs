@@ -3,9 +3,9 @@
 //! `TCP_NODELAY`, which the peers set, is Twistor's default.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use slab::Slab;
 use twistor::net::TcpServerOptions;
 use twistor::prelude::*;
 use twistor_bench::servers::{
@@ -58,29 +58,29 @@ impl Producer for Pieces {
     fn stop_producing(&mut self, _transport: &Transport) {}
 }
 
-type Room = Rc<RefCell<BTreeMap<u64, Transport>>>;
+type Room = Rc<RefCell<Slab<Transport>>>;
 
-/// Sends what comes to all others.
+/// Sends what comes to all others. Its key is that of its place in the room, once it is connected.
 struct Speaker {
-    key: u64,
+    key: usize,
     room: Room,
 }
 
 impl Protocol for Speaker {
     fn connection_made(&mut self, transport: &Transport) {
         transport.set_max_write_buffer(Some(MOST_UNSENT));
-        self.room.borrow_mut().insert(self.key, transport.clone());
+        self.key = self.room.borrow_mut().insert(transport.clone());
     }
 
     fn data_received(&mut self, _transport: &Transport, data: &[u8]) {
         let data = Bytes::copy_from_slice(data);
-        for (_, other) in self.room.borrow().iter().filter(|(key, _)| **key != self.key) {
+        for (_, other) in self.room.borrow().iter().filter(|(key, _)| *key != self.key) {
             other.write_bytes(data.clone());
         }
     }
 
     fn connection_lost(&mut self, _transport: &Transport, _reason: &CloseReason) {
-        self.room.borrow_mut().remove(&self.key);
+        self.room.borrow_mut().remove(self.key);
     }
 }
 
@@ -99,11 +99,8 @@ fn listen(
             reactor.listen_tcp_with(at, for_protocol(move |_| Endless(piece.clone())), how)
         }
         Mode::Broadcast => {
-            let (room, mut key) = (Room::default(), 0);
-            let factory = for_protocol(move |_| {
-                key += 1;
-                Speaker { key, room: Rc::clone(&room) }
-            });
+            let room = Room::default();
+            let factory = for_protocol(move |_| Speaker { key: usize::MAX, room: Rc::clone(&room) });
             reactor.listen_tcp_with(at, factory, how)
         }
     }

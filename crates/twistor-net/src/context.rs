@@ -35,9 +35,11 @@ impl Default for NetLimits {
     }
 }
 
-/// Empty outboxes that are kept for the next writer, so that a message in steady state allocates nothing. A few are enough: an outbox
-/// is in use only from a write to the flush.
-const SPARE_OUTBOXES: usize = 16;
+/// Empty outboxes that are kept for the next writers, so that a message in steady state allocates nothing. One is enough for who answers, since an
+/// outbox is in use only from a write to the flush; who tells a message to many uses one for each of them.
+const SPARE_OUTBOXES: usize = 4_096;
+/// How many bytes those have room for in all; one that would bring more is let go.
+const SPARE_BYTES: usize = 1 << 20;
 
 /// Something with a factory that has to be let go of when the reactor ends.
 pub(crate) trait Holder {
@@ -52,6 +54,8 @@ pub(crate) struct NetContext {
     outbox: Cell<Option<Box<Outbox>>>,
     #[expect(clippy::vec_box, reason = "the boxes themselves go to connections and come back")]
     more_outboxes: RefCell<Vec<Box<Outbox>>>,
+    /// The bytes that those have room for.
+    spare_bytes: Cell<usize>,
     /// The number of the last connection accepted, for log lines.
     serial: Cell<u64>,
 }
@@ -62,9 +66,10 @@ impl NetContext {
         self.outbox.take().unwrap_or_else(|| self.take_another_outbox())
     }
 
-    #[cold]
     fn take_another_outbox(&self) -> Box<Outbox> {
-        self.more_outboxes.borrow_mut().pop().unwrap_or_default()
+        let Some(outbox) = self.more_outboxes.borrow_mut().pop() else { return Box::default() };
+        self.spare_bytes.set(self.spare_bytes.get() - outbox.room());
+        outbox
     }
 
     #[inline]
@@ -77,10 +82,11 @@ impl NetContext {
         }
     }
 
-    #[cold]
     fn keep_another_outbox(&self, outbox: Box<Outbox>) {
         let mut more = self.more_outboxes.borrow_mut();
-        if more.len() < SPARE_OUTBOXES {
+        let bytes = self.spare_bytes.get() + outbox.room();
+        if more.len() < SPARE_OUTBOXES && bytes <= SPARE_BYTES {
+            self.spare_bytes.set(bytes);
             more.push(outbox);
         }
     }

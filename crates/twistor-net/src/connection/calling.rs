@@ -48,7 +48,7 @@ impl Conn {
     /// What a call may have left to do.
     #[inline]
     fn after_call(self: &Rc<Self>) {
-        if self.extras.is_some() {
+        if !self.plain.get() {
             self.take_in_filters();
             self.finish_switch();
         }
@@ -167,7 +167,7 @@ impl Conn {
     }
 
     fn finish_switch(self: &Rc<Self>) {
-        let Some(switch) = self.extras.with(|extras| extras.next.take()).flatten() else {
+        let Some(switch) = self.take_extra(|extras| extras.next.take()) else {
             return;
         };
         if self.state.get().is_over() {
@@ -189,10 +189,19 @@ impl Conn {
         }
     }
 
+    /// Takes something out of the extras, if there are any: without it, the way of a message may be plain again.
+    pub(super) fn take_extra<R>(&self, f: impl FnOnce(&mut Extras) -> Option<R>) -> Option<R> {
+        if self.extras.is_none() {
+            return None;
+        }
+        self.with_extras(f)
+    }
+
     /// Lends the extras, made if there are none. No user code may run in `f`.
     pub(super) fn with_extras<R>(&self, f: impl FnOnce(&mut Extras) -> R) -> R {
         let mut extras = self.extras.take().unwrap_or_default();
         let answer = f(&mut extras);
+        self.plain.set(extras.are_plain());
         self.extras.put(extras);
         answer
     }

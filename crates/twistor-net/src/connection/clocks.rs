@@ -11,7 +11,7 @@ use twistor_reactor::{CloseReason, DelayedCall};
 impl Conn {
     /// Sets or clears the idle time-out, and gives the one before.
     pub(super) fn set_timeout(self: &Rc<Self>, limit: Option<Duration>) -> Option<Duration> {
-        let before = self.extras.with(|extras| extras.idle.take()).flatten();
+        let before = self.take_extra(|extras| extras.idle.take());
         if let Some(idle) = &before {
             let _ = idle.call.cancel(); // Fired already, if this is its own callback.
         }
@@ -42,7 +42,7 @@ impl Conn {
     /// The peer took something.
     #[inline]
     pub(super) fn note_progress(&self) {
-        if self.extras.is_some() {
+        if !self.plain.get() {
             self.note_progress_in_clocks();
         }
     }

@@ -107,6 +107,7 @@ impl Conn {
             owner.connection_lost(&reason);
         }
         let extras = self.extras.take();
+        self.plain.set(true);
         drop_contained(extras);
     }
 

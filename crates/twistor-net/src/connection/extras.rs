@@ -43,6 +43,20 @@ pub(crate) struct Extras {
     pub(super) last_epoch: u32,
 }
 
+impl Extras {
+    /// Whether nothing here has to do with a message that comes, or with one that is written while little waits: there is no filter, producer
+    /// or clock, and no mark is below the usual ones.
+    pub(super) fn are_plain(&self) -> bool {
+        let limits = &self.limits;
+        let nothing_waits = self.plain.is_empty() && self.held.is_empty() && self.retained == 0;
+        let no_filter = self.depth == 0 && self.incoming.is_empty() && !self.closing_told;
+        let no_clock = self.idle.is_none() && self.close.is_none() && self.send_retry.is_none();
+        let usual = (limits.high, limits.low) == (HIGH_WATER, LOW_WATER)
+            && limits.max_write_buffer.is_none_or(|most| most >= HIGH_WATER);
+        nothing_waits && no_filter && no_clock && usual && self.producer.is_none() && self.next.is_none()
+    }
+}
+
 impl Drop for Extras {
     /// One value of the user's after another, each contained: two that panic would end the process.
     fn drop(&mut self) {

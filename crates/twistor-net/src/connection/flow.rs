@@ -42,7 +42,7 @@ impl Conn {
     #[inline]
     pub(super) fn check_marks(self: &Rc<Self>) -> Flow {
         let pending = self.pending();
-        if self.pressure.get() == Pressure::Flowing && pending <= HIGH_WATER && self.extras.is_none() {
+        if self.pressure.get() == Pressure::Flowing && pending <= HIGH_WATER && self.plain.get() {
             return Flow::Ready;
         }
         if let Some(reason) = self.overflow(pending) {
@@ -181,7 +181,7 @@ impl Conn {
     }
 
     pub(super) fn unregister_producer(self: &Rc<Self>) {
-        let entry = self.extras.with(|extras| extras.producer.take()).flatten();
+        let entry = self.take_extra(|extras| extras.producer.take());
         if entry.is_some() && self.state.get().waits_for_flush() {
             self.plan_flush();
         }
@@ -190,7 +190,7 @@ impl Conn {
 
     /// The connection is lost.
     pub(super) fn stop_producer(self: &Rc<Self>) {
-        let entry = self.extras.with(|extras| extras.producer.take()).flatten();
+        let entry = self.take_extra(|extras| extras.producer.take());
         let Some(entry) = entry else { return };
         let transport = Transport::new(Rc::clone(self));
         if let Ok(mut producer) = entry.object.try_borrow_mut() {

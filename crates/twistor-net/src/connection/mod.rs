@@ -98,6 +98,8 @@ pub(crate) struct Conn {
     awaited: Cell<Awaited>,
     /// What few connections need.
     extras: BoxCell<Extras>,
+    /// Whether a message may pass without a look at the extras: there are none, or nothing in them concerns it.
+    plain: Cell<bool>,
     owner: Cell<Option<Rc<dyn Owner>>>,
     span: BoxCell<tracing::Span>,
     peer: Peer,
@@ -180,6 +182,7 @@ impl Conn {
             #[cfg(feature = "futures-io")]
             awaited: Cell::default(),
             extras: BoxCell::empty(),
+            plain: Cell::new(true),
             owner: Cell::new(owner),
             span: BoxCell::empty(),
             peer: peer.into(),

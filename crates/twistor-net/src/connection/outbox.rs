@@ -139,6 +139,11 @@ impl Outbox {
         self.pieces.drain(..).collect()
     }
 
+    /// How many bytes it has room for without an allocation, about.
+    pub(crate) fn room(&self) -> usize {
+        self.tail.capacity() + self.pieces.capacity() * size_of::<Bytes>()
+    }
+
     /// Whether it is worth keeping for the next connection that writes.
     #[inline]
     pub(crate) fn is_reusable(&self) -> bool {

@@ -29,7 +29,7 @@ impl Conn {
     /// One read and one send, as far as both are wanted and possible; the rest waits for the next turn, so that nobody starves.
     #[inline(always)]
     pub(super) fn pump(self: &Rc<Self>) {
-        if self.extras.is_some() && self.wants_to_read() && self.posts.get() == 0 {
+        if !self.plain.get() && self.wants_to_read() && self.posts.get() == 0 {
             self.release_held();
         }
         if self.read_edge.get() != ReadEdge::Idle && self.wants_to_read() {
@@ -38,7 +38,7 @@ impl Conn {
             }
             self.read_again_later();
         }
-        if self.extras.is_some() && self.has_producer() {
+        if !self.plain.get() && self.has_producer() {
             self.tell_producer();
         }
         if self.outbox.is_some() || self.state.get().waits_for_flush() {
@@ -120,7 +120,7 @@ impl Conn {
     #[inline(always)]
     fn received(self: &Rc<Self>, data: &[u8]) {
         self.reactor.count_received(data.len());
-        if self.extras.is_none() {
+        if self.plain.get() {
             return self.deliver(data);
         }
         self.note_activity();
@@ -134,7 +134,9 @@ impl Conn {
     /// Bytes for the protocol.
     #[inline(always)]
     pub(super) fn deliver(self: &Rc<Self>, data: &[u8]) {
-        self.call_protocol_here("data_received", |protocol, transport| protocol.data_received(transport, data));
+        self.call_protocol_here("data_received", |protocol, transport| {
+            protocol.data_received(transport, data)
+        });
     }
 
     /// The peer's FIN.

@@ -314,7 +314,7 @@ impl Conn {
     }
 
     pub(super) fn take_held(&self) -> Vec<u8> {
-        self.extras.with(|extras| std::mem::take(&mut extras.held)).unwrap_or_default()
+        self.take_extra(|extras| Some(std::mem::take(&mut extras.held))).unwrap_or_default()
     }
 }
 

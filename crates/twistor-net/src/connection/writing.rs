@@ -24,7 +24,7 @@ impl Conn {
     /// Queues bytes with `push`, if writes are still taken.
     #[inline]
     pub(super) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Outbox)) -> Flow {
-        if self.extras.is_some() {
+        if !self.plain.get() {
             return self.write_with_extras(len, push);
         }
         if !self.state.get().takes_writes(false) {
@@ -85,7 +85,7 @@ impl Conn {
     #[inline]
     pub(super) fn pending(&self) -> usize {
         let queued = self.outbox.with(|outbox| outbox.len()).unwrap_or(0);
-        if self.extras.is_none() {
+        if self.plain.get() {
             return queued;
         }
         queued + self.extras.with(|extras| extras.plain.len() + extras.retained).unwrap_or(0)
@@ -125,7 +125,7 @@ impl Conn {
     /// nobody asks, zero.
     #[inline]
     fn before_flush(self: &Rc<Self>) -> usize {
-        if self.extras.is_none() {
+        if self.plain.get() {
             return 0;
         }
         self.flush_filters()
@@ -242,7 +242,7 @@ impl Conn {
             return false;
         }
         self.outbox.is_none()
-            && self.extras.is_none()
+            && self.plain.get()
             && self.pressure.get() == Pressure::Flowing
             && !self.state.get().waits_for_flush()
     }
