@@ -38,8 +38,10 @@ impl Default for NetLimits {
 /// Empty outboxes that are kept for the next writers, so that a message in steady state allocates nothing. One is enough for who answers, since an
 /// outbox is in use only from a write to the flush; who tells a message to many uses one for each of them.
 const SPARE_OUTBOXES: usize = 4_096;
-/// How many bytes those have room for in all; one that would bring more is let go.
-const SPARE_BYTES: usize = 1 << 20;
+/// How many of them may have room for more than [`SMALL`] bytes: some two megabytes in all.
+const LARGE_OUTBOXES: usize = 16;
+/// What has room for so many bytes at most is kept in numbers: four megabytes in all.
+const SMALL: usize = 1_024;
 
 /// Something with a factory that has to be let go of when the reactor ends.
 pub(crate) trait Holder {
@@ -54,8 +56,6 @@ pub(crate) struct NetContext {
     outbox: Cell<Option<Box<Outbox>>>,
     #[expect(clippy::vec_box, reason = "the boxes themselves go to connections and come back")]
     more_outboxes: RefCell<Vec<Box<Outbox>>>,
-    /// The bytes that those have room for.
-    spare_bytes: Cell<usize>,
     /// The number of the last connection accepted, for log lines.
     serial: Cell<u64>,
 }
@@ -67,9 +67,7 @@ impl NetContext {
     }
 
     fn take_another_outbox(&self) -> Box<Outbox> {
-        let Some(outbox) = self.more_outboxes.borrow_mut().pop() else { return Box::default() };
-        self.spare_bytes.set(self.spare_bytes.get() - outbox.room());
-        outbox
+        self.more_outboxes.borrow_mut().pop().unwrap_or_default()
     }
 
     #[inline]
@@ -84,9 +82,8 @@ impl NetContext {
 
     fn keep_another_outbox(&self, outbox: Box<Outbox>) {
         let mut more = self.more_outboxes.borrow_mut();
-        let bytes = self.spare_bytes.get() + outbox.room();
-        if more.len() < SPARE_OUTBOXES && bytes <= SPARE_BYTES {
-            self.spare_bytes.set(bytes);
+        let most = if outbox.room() <= SMALL { SPARE_OUTBOXES } else { LARGE_OUTBOXES };
+        if more.len() < most {
             more.push(outbox);
         }
     }

@@ -71,12 +71,15 @@ impl Conn {
 
     /// As `write`, for a shared piece. It is dropped here, if it is not kept: with nothing borrowed, since that may be code of the user's.
     pub(super) fn write_bytes(self: &Rc<Self>, data: Bytes) -> Flow {
+        if !Outbox::is_worth_sharing(&data) {
+            let flow = self.write(data.len(), |outbox| outbox.push(&data));
+            drop_contained(data);
+            return flow;
+        }
         let len = data.len();
         let mut data = Some(data);
-        let flow = self.write(len, |outbox| match data.take_if(|data| Outbox::is_worth_sharing(data)) {
-            Some(piece) => outbox.push_bytes(piece),
-            None => outbox.push(data.as_deref().unwrap_or_default()),
-        });
+        let flow =
+            self.write(len, |outbox| data.take().into_iter().for_each(|piece| outbox.push_bytes(piece)));
         drop_contained(data);
         flow
     }
