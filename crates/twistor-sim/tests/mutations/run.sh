@@ -53,7 +53,7 @@ bug producer-not-resumed $net/connection/flow.rs \
 bug close-forgets-buffer $net/closing.rs \
     's/(BEGIN_CLOSE: Effects = Effects \{ stop_reading: true,)/$1 drop_output: true,/'
 bug lost-twice $net/connection/ending.rs \
-    's/let call = \|\|/let mut call = ||/; s/(let _ = self\.reactor\.guard\("connection_lost", )call\);/$1&mut call);\n$1call);/'
+    's/let call = \|\|/let mut call = ||/; s/(let _ = self\.guard\("connection_lost", )call\);/$1&mut call);\n$1call);/'
 bug timer-in-the-same-turn twistor-deferred/src/timers.rs \
     's/end: self\.shared\.state\.borrow\(\)\.next_order/end: u64::MAX/'
 bug short-read-is-drained $net/connection/reading.rs \
