@@ -3,6 +3,8 @@
 use std::fmt;
 use std::hint::black_box;
 
+use crate::Clock;
+
 /// Some work, and the ways to do it. The first one is what the others are compared with.
 #[derive(Debug)]
 pub struct Case {
@@ -21,13 +23,21 @@ pub struct Case {
 pub struct Variant {
     /// Whose way it is.
     pub name: &'static str,
+    /// What its time is taken by.
+    pub clock: Clock,
     run: Box<dyn FnMut(i64)>,
 }
 
 impl Variant {
     /// A variant that does `iterations` of the work when `run(iterations)` is called, and checks the results itself.
     pub fn new(name: &'static str, run: impl FnMut(i64) + 'static) -> Self {
-        Self { name, run: Box::new(run) }
+        Self { name, clock: Clock::Wall, run: Box::new(run) }
+    }
+
+    /// The same variant, its time taken by `clock`.
+    #[must_use]
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// A variant that does one iteration with the input `n` when `work(n)` is called, and checks that `expected(n)`

@@ -5,7 +5,9 @@
 //! - [`deferreds`]: the cases of `twistor-deferred`, and its peers in them. [`handmade`] is what people write
 //!   instead of using a library.
 //! - [`spawns`]: the cases of tasks of `twistor-reactor`, and its peers in them; [`idle_kernel`] has the kernel below it.
-//! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it. [`table`] prints it.
+//! - [`posts`]: the cases of posts from other threads. [`connections`]: those of connections, over the kernel of [`memory_kernel`].
+//! - [`rounds`]: measuring the variants of a case in turn, and the table that comes of it. [`table`] prints it;
+//!   [`instructions`] are counted on demand.
 //! - [`load`]: driving a server over loopback and checking every byte. [`compare`]: Twistor's servers and others', in turn,
 //!   with the table and the plot that come of it. Both are of Linux alone, and have no allocator or thread of their own.
 //!
@@ -18,14 +20,19 @@ mod case;
 
 #[cfg(target_os = "linux")]
 pub mod compare;
+pub mod connections;
 pub mod deferreds;
 pub mod handmade;
 pub mod idle_kernel;
+pub mod instructions;
 #[cfg(target_os = "linux")]
 pub mod load;
+pub mod memory_kernel;
+pub mod posts;
 pub mod rounds;
 pub mod servers;
 pub mod spawns;
 pub mod table;
 
 pub use case::{Case, Variant};
+pub use rounds::Clock;

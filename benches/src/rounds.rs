@@ -7,7 +7,9 @@
 use std::fmt::{self, Write};
 use std::time::{Duration, Instant};
 
-use crate::Case;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Case, Variant};
 
 /// How long one variant runs in one round, about: long beside reading the clock, short beside the time slice of a scheduler,
 /// so that most rounds are not interrupted.
@@ -52,6 +54,36 @@ impl Spread {
     }
 }
 
+/// What the time of a variant is taken by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The time that passes.
+    Wall,
+    /// The processor time of the thread that runs the variant, in user mode and in the system. Threads that work for it are not in it.
+    Thread,
+    /// The processor time of the process: of all its threads.
+    Process,
+}
+
+impl Clock {
+    /// How long `work` takes by this clock.
+    pub fn timed(self, work: impl FnOnce()) -> Duration {
+        let id = match self {
+            Self::Wall => return timed(work),
+            Self::Thread => ClockId::ThreadCPUTime,
+            Self::Process => ClockId::ProcessCPUTime,
+        };
+        let start = processor_time(id);
+        work();
+        processor_time(id).saturating_sub(start)
+    }
+}
+
+fn processor_time(id: ClockId) -> Duration {
+    // Neither is ever negative.
+    Duration::try_from(clock_gettime(id)).unwrap_or_default()
+}
+
 /// How long `work` takes.
 #[expect(clippy::disallowed_methods, reason = "measuring is what this crate is for")]
 pub fn timed(work: impl FnOnce()) -> Duration {
@@ -69,14 +101,15 @@ pub fn timed(work: impl FnOnce()) -> Duration {
 pub fn measure(case: &mut Case, rounds: usize) -> Vec<Row> {
     let count = case.variants.len();
     let unit = case.unit;
-    let iterations: Vec<i64> = case.variants.iter_mut().map(|it| calibrate(unit, |n| it.run(n))).collect();
+    let iterations: Vec<i64> = case.variants.iter_mut().map(|it| calibrate(unit, it)).collect();
     let mut times = vec![Vec::with_capacity(rounds); count];
     for round in 0..=rounds {
         for turn in 0..count {
             let which = (round + turn) % count;
             // Not counted: the variant is to find caches and allocator as it leaves them, not as another one did.
-            case.variants[which].run(1);
-            let elapsed = timed(|| case.variants[which].run(iterations[which]));
+            let variant = &mut case.variants[which];
+            variant.run(1);
+            let elapsed = variant.clock.timed(|| variant.run(iterations[which]));
             if round > 0 {
                 times[which].push(elapsed.as_nanos() as f64 / (iterations[which] * unit) as f64);
             }
@@ -91,10 +124,10 @@ pub fn measure(case: &mut Case, rounds: usize) -> Vec<Row> {
 }
 
 /// How many iterations, each of so many units, take [`SHARE`], about.
-fn calibrate(unit: i64, mut run: impl FnMut(i64)) -> i64 {
+fn calibrate(unit: i64, variant: &mut Variant) -> i64 {
     let mut iterations = (64 / unit).max(1);
     loop {
-        let elapsed = timed(|| run(iterations));
+        let elapsed = variant.clock.timed(|| variant.run(iterations));
         if elapsed >= SHARE || iterations >= 1 << 30 {
             return iterations;
         }
@@ -102,27 +135,27 @@ fn calibrate(unit: i64, mut run: impl FnMut(i64)) -> i64 {
     }
 }
 
-/// The rows as a table in Markdown, with what `allocations` says about the variant of a name.
+/// One more column of a table: its title, and what it says about the variant of a name.
+pub type Column<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+
+/// The rows as a table in Markdown, with `more` columns to the right.
 ///
 /// # Errors
 ///
 /// None of its own: what writing to a string gives.
-pub fn table(rows: &[Row], allocations: impl Fn(&str) -> String) -> Result<String, fmt::Error> {
+pub fn table(rows: &[Row], more: &[Column<'_>]) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "| variant | ns | half of the rounds within | ratio | half within | allocations |")?;
-    writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
+    write!(text, "| variant | ns | half of the rounds within | ratio | half within |")?;
+    more.iter().try_for_each(|(title, _)| write!(text, " {title} |"))?;
+    writeln!(text, "\n|---|---:|---:|---:|---:|{}", "---:|".repeat(more.len()))?;
     for Row { name, time, ratio } in rows {
-        writeln!(
+        write!(
             text,
-            "| {name} | {:.1} | {:.1} to {:.1} | {:.2} | {:.2} to {:.2} | {} |",
-            time.median,
-            time.low,
-            time.high,
-            ratio.median,
-            ratio.low,
-            ratio.high,
-            allocations(name),
+            "| {name} | {:.1} | {:.1} to {:.1} | {:.2} | {:.2} to {:.2} |",
+            time.median, time.low, time.high, ratio.median, ratio.low, ratio.high,
         )?;
+        more.iter().try_for_each(|(_, of)| write!(text, " {} |", of(name)))?;
+        writeln!(text)?;
     }
     Ok(text)
 }
@@ -140,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn sleep_is_no_processor_time_and_other_threads_are_of_the_process() {
+        let (out, back) = std::sync::mpsc::channel::<u64>();
+        let spin = || (0..20_000_000).map(std::hint::black_box).sum::<u64>();
+        let mut thread = Duration::ZERO;
+        let process = Clock::Process.timed(|| {
+            thread = Clock::Thread.timed(|| {
+                std::thread::scope(|scope| {
+                    scope.spawn(move || out.send(spin()).unwrap());
+                    back.recv().unwrap();
+                });
+            });
+        });
+        assert!(process > thread * 2, "{process:?} {thread:?}");
+    }
+
+    #[test]
     fn everybody_is_compared_with_the_first() {
         let work = |name, cost: u64| {
             Variant::each(
@@ -153,8 +202,10 @@ mod tests {
         let rows = measure(&mut case, 5);
         assert_eq!((rows[0].name, rows[0].ratio.low, rows[0].ratio.high), ("some", 1.0, 1.0));
         assert!(rows[1].ratio.median > 2.0, "{rows:?}");
-        let table = table(&rows, |name| format!("those of {name}")).unwrap();
+        let of = |name: &str| format!("those of {name}");
+        let table = table(&rows, &[("allocations", &of), ("instructions", &|_| "?".to_owned())]).unwrap();
         assert_eq!(table.lines().count(), 4);
-        assert!(table.lines().last().unwrap().ends_with("| those of more |"));
+        assert!(table.lines().next().unwrap().ends_with("| half within | allocations | instructions |"));
+        assert!(table.lines().last().unwrap().ends_with("| those of more | ? |"));
     }
 }

@@ -1,0 +1,12 @@
+//! The table of posts from other threads beside their peers, in Markdown: `cargo bench -p twistor-bench --bench post_table`.
+//!
+//! Arguments choose cases by a part of their name. With `--test` they are gone through in one round, and no figures are
+//! printed: one round says nothing.
+
+use std::error::Error;
+
+use twistor_bench::{posts, table};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    table::print("post", posts::cases(), env!("CARGO_BIN_EXE_allocations"))
+}
