@@ -20,6 +20,7 @@ pub mod signals;
 pub mod sources;
 pub mod triggers;
 
+mod builder;
 mod handle;
 mod host;
 mod inner;
@@ -40,11 +41,12 @@ mod watch;
 #[cfg(all(test, loom))]
 mod loom_tests;
 
+pub use self::builder::ReactorBuilder;
 pub use self::error::{LendError, NotRunning, ReactorGone, RunError};
 pub use self::handle::ReactorHandle;
 pub use self::limits::Limits;
 pub use self::observer::Observer;
-pub use self::reactor::{Reactor, ReactorBuilder};
+pub use self::reactor::Reactor;
 pub use self::reason::CloseReason;
 pub use self::remote::Remote;
 pub use self::remote_promise::{IntoRemote, RemotePromise};

@@ -1,5 +1,4 @@
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::BorrowedFd;
@@ -7,19 +6,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::{debug, error, warn};
-use twistor_deferred::{Timers, begin_ending, drop_contained};
+use twistor_deferred::{begin_ending, drop_contained};
 
+use crate::builder::ReactorBuilder;
 use crate::error::RunError;
-use crate::inner::{Inner, Notice, Stage};
-use crate::kernel::{Kernel, Readiness};
-use crate::signals::SignalTable;
-use crate::sources::{SourceHost, SourceKind, Sources};
-use crate::stats::{Counters, count};
-use crate::tasks::Tasks;
-use crate::threads::ThreadTable;
-use crate::triggers::{Phase, SHUTDOWN, STARTUP, Triggers};
-use crate::waiting::WaitingPromises;
-use crate::{CloseReason, Limits, Observer, ReactorHandle, Remote, Rng};
+use crate::inner::{Notice, Stage};
+use crate::kernel::{Kernel, Readiness, Token};
+use crate::sources::{Source, SourceHost, SourceKind};
+use crate::stats::count;
+use crate::triggers::{Phase, SHUTDOWN, STARTUP};
+use crate::{CloseReason, ReactorHandle};
 
 /// The loop: one thread, one callback at a time.
 ///
@@ -48,111 +44,18 @@ pub struct Reactor {
     kernel: Rc<dyn Kernel>,
     /// Events of the last wait; kept for its capacity.
     ready: Vec<Readiness>,
+    /// Empty: the room of the last lists of those who were to come again and to be flushed, for the next ones to grow in.
+    room: Room,
 }
 
-/// How a [`Reactor`] is to be: its limits and its kernel.
-#[derive(Clone, Debug)]
-pub struct ReactorBuilder {
-    limits: Limits,
-    handle_signals: bool,
-    observer: Option<Rc<dyn Observer>>,
-}
-
-impl ReactorBuilder {
-    /// Sets how long stopping waits for before-shutdown Deferreds, and again for jobs on threads. Default 10 s.
-    #[must_use]
-    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.shutdown_timeout = timeout;
-        self
-    }
-
-    /// Sets the size of the read buffer in bytes, and so of the largest piece that `data_received` is handed. Default 65,536; at least 1.
-    #[must_use]
-    pub const fn read_size(mut self, bytes: usize) -> Self {
-        self.limits.read_size = if bytes == 0 { 1 } else { bytes };
-        self
-    }
-
-    /// Sets how many notifications a turn delivers before I/O gets its share. Default 4,096; at least 1.
-    #[must_use]
-    pub const fn notifications_per_turn(mut self, most: usize) -> Self {
-        self.limits.notifications_per_turn = if most == 0 { 1 } else { most };
-        self
-    }
-
-    /// Sets how many threads run jobs at most. Default 10; at least 1.
-    #[must_use]
-    pub const fn threads(mut self, most: usize) -> Self {
-        self.limits.threads = if most == 0 { 1 } else { most };
-        self
-    }
-
-    /// Whether SIGINT and SIGTERM stop the reactor while it runs: the first in order, as [`ReactorHandle::stop`] does, a second one at once, as
-    /// [`ReactorHandle::crash`] does. Default true.
-    #[must_use]
-    pub const fn handle_signals(mut self, yes: bool) -> Self {
-        self.handle_signals = yes;
-        self
-    }
-
-    /// Tells `observer` of every call of the user's code, and of work that is queued. Default nobody.
-    #[must_use]
-    pub fn observer(mut self, observer: Rc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
-    /// A reactor over the real kernel.
-    ///
-    /// # Errors
-    ///
-    /// If the system has no descriptor left for the poller.
-    #[cfg(feature = "mio")]
-    pub fn build(self) -> std::io::Result<Reactor> {
-        Ok(self.build_with(crate::kernel::MioKernel::new()?))
-    }
-
-    /// A reactor over a kernel of your choice: `twistor_sim::ScriptedKernel`, for a test in virtual time, or one of your own.
-    #[must_use]
-    pub fn build_with(self, kernel: impl Kernel) -> Reactor {
-        let kernel: Rc<dyn Kernel> = Rc::new(kernel);
-        let timers = Timers::new();
-        let clock = Rc::clone(&kernel);
-        timers.set_clock(Some(Rc::new(move || clock.now())));
-        if let Ok(jobs) = kernel.jobs() {
-            jobs.resize(0, self.limits.threads);
-        }
-        let remote = Remote::new(&*kernel);
-        let inner = Inner {
-            tasks: Tasks::new(&remote),
-            remote,
-            kernel: RefCell::new(Some(Rc::clone(&kernel))),
-            stage: Cell::new(Stage::Fresh),
-            timers,
-            sources: Sources::default(),
-            notices: RefCell::new(VecDeque::new()),
-            flushes: RefCell::new(Vec::new()),
-            again: RefCell::new(Vec::new()),
-            triggers: Triggers::default(),
-            threads: ThreadTable::new(),
-            waiting: WaitingPromises::default(),
-            signals: SignalTable::default(),
-            descriptors: RefCell::new(BTreeMap::new()),
-            scratch: Cell::new(None),
-            extensions: RefCell::new(BTreeMap::new()),
-            counters: Counters::default(),
-            limits: self.limits,
-            shutdown_deadline: Cell::new(None),
-            handle_signals: self.handle_signals,
-            observer: self.observer,
-            rng: Rng::seeded(kernel.seed()),
-        };
-        Reactor { handle: ReactorHandle { inner: Rc::new(inner) }, kernel, ready: Vec::new() }
-    }
+#[derive(Default)]
+struct Room {
+    again: Cell<Vec<Token>>,
+    flushes: Cell<Vec<Rc<dyn Source>>>,
 }
 
 impl Reactor {
-    /// A reactor over the real kernel, with the limits of [`Limits::default`].
+    /// A reactor over the real kernel, with the limits of [`Limits::default`](crate::Limits).
     ///
     /// # Errors
     ///
@@ -162,10 +65,14 @@ impl Reactor {
         Self::builder().build()
     }
 
+    pub(crate) fn of(handle: ReactorHandle, kernel: Rc<dyn Kernel>) -> Self {
+        Self { handle, kernel, ready: Vec::new(), room: Room::default() }
+    }
+
     /// A reactor that is to be set up first.
     #[must_use]
     pub fn builder() -> ReactorBuilder {
-        ReactorBuilder { limits: Limits::default(), handle_signals: true, observer: None }
+        ReactorBuilder::new()
     }
 
     /// A handle, for those who make timers and connections.
@@ -460,10 +367,12 @@ impl Reactor {
             if self.handle.inner.flushes.borrow().is_empty() {
                 return;
             }
-            let flushes = std::mem::take(&mut *self.handle.inner.flushes.borrow_mut());
-            for source in flushes {
+            let mut flushes = self.room.flushes.take();
+            std::mem::swap(&mut flushes, &mut *self.handle.inner.flushes.borrow_mut());
+            for source in flushes.drain(..) {
                 source.flush(&self.handle);
             }
+            self.room.flushes.set(flushes);
         }
     }
 
@@ -495,7 +404,11 @@ impl Reactor {
         let inner = &self.handle.inner;
         // Those of before this dispatch: who asks during it comes in the next.
         let asked = !inner.again.borrow().is_empty();
-        let again = if asked { std::mem::take(&mut *inner.again.borrow_mut()) } else { Vec::new() };
+        let mut again = Vec::new();
+        if asked {
+            again = self.room.again.take();
+            std::mem::swap(&mut again, &mut *inner.again.borrow_mut());
+        }
         for &readiness in &self.ready {
             match inner.sources.find(readiness.token) {
                 Some(source) => source.ready(&self.handle, readiness),
@@ -505,11 +418,12 @@ impl Reactor {
         if !asked {
             return;
         }
-        for token in again {
+        for token in again.drain(..) {
             if let Some(source) = inner.sources.find(token) {
                 source.again(&self.handle);
             }
         }
+        self.room.again.set(again);
     }
 
     /// The end of a crashed run: everything stays as it is, and the reactor can be run again if it was not asked to stop.
