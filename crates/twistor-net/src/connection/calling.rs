@@ -19,6 +19,16 @@ impl Conn {
         what: &str,
         f: impl FnOnce(&mut dyn AnyProtocol, &Transport),
     ) {
+        let mut f = Some(f);
+        self.call_with(what, &mut |protocol, transport| {
+            if let Some(f) = f.take() {
+                f(protocol, transport);
+            }
+        });
+    }
+
+    /// As `call_protocol`: one for all, since they are rare.
+    fn call_with(self: &Rc<Self>, what: &str, f: &mut dyn FnMut(&mut dyn AnyProtocol, &Transport)) {
         self.call_protocol_here(what, f);
     }
 
@@ -199,10 +209,18 @@ impl Conn {
 
     /// Lends the extras, made if there are none. No user code may run in `f`.
     pub(super) fn with_extras<R>(&self, f: impl FnOnce(&mut Extras) -> R) -> R {
-        let mut extras = self.extras.take().unwrap_or_default();
+        let mut extras = self.lift_extras();
         let answer = f(&mut extras);
+        self.put_extras(extras);
+        answer
+    }
+
+    fn lift_extras(&self) -> Box<Extras> {
+        self.extras.take().unwrap_or_default()
+    }
+
+    fn put_extras(&self, extras: Box<Extras>) {
         self.plain.set(extras.are_plain());
         self.extras.put(extras);
-        answer
     }
 }
