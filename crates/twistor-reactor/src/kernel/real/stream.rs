@@ -1,6 +1,6 @@
 //! Connected TCP sockets, and those on the way to it.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use mio::Interest;
 use mio::unix::SourceFd;
-use rustix::io::Errno;
+use rustix::io::{Errno, writev};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Core, poll_token, unsupported};
 use crate::kernel::{
@@ -23,7 +23,7 @@ use crate::kernel::{
 /// `TCP_NODELAY` is on from the beginning (R6: writes are gathered above). That it could not be set is no reason to lose a
 /// connection, so such an error is ignored.
 pub(super) struct TcpStream {
-    socket: mio::net::TcpStream,
+    socket: OwnedFd,
     core: Rc<Core>,
     /// Whether others may hold the same socket: then closing our descriptor does not take it out of the poller.
     shared: bool,
@@ -47,12 +47,12 @@ impl TcpStream {
             Err(why) if is_under_way(&why) => {}
             Err(why) => return Err(why),
         }
-        Ok(Self { socket: into_mio(socket), core: Rc::clone(core), shared: false })
+        Ok(Self { socket: socket.into(), core: Rc::clone(core), shared: false })
     }
 
     /// A connection that a listener took, non-blocking and with `TCP_NODELAY` set already.
     pub(super) fn accepted(core: &Rc<Core>, socket: mio::net::TcpStream) -> Self {
-        Self { socket, core: Rc::clone(core), shared: false }
+        Self { socket: socket.into(), core: Rc::clone(core), shared: false }
     }
 
     /// A connected socket that somebody else made.
@@ -63,7 +63,7 @@ impl TcpStream {
         socket.set_cloexec(true)?;
         socket.set_nonblocking(true)?;
         let _ = socket.set_tcp_nodelay(true);
-        Ok(Self { socket: into_mio(socket), core: Rc::clone(core), shared: true })
+        Ok(Self { socket: socket.into(), core: Rc::clone(core), shared: true })
     }
 
     fn options(&self) -> SockRef<'_> {
@@ -72,7 +72,7 @@ impl TcpStream {
 
     /// Whether packets of this connection are IPv4, on whatever kind of socket: then `IP_TOS` is what counts.
     fn speaks_v4(&self) -> io::Result<bool> {
-        Ok(self.socket.local_addr()?.ip().to_canonical().is_ipv4())
+        Ok(internet(self.options().local_addr())?.ip().to_canonical().is_ipv4())
     }
 }
 
@@ -85,13 +85,15 @@ impl StreamSocket for TcpStream {
     }
 
     fn connect_progress(&self) -> io::Result<ConnectProgress> {
-        if let Some(why) = self.socket.take_error()? {
+        if let Some(why) = self.options().take_error()? {
             return Err(why);
         }
-        match self.socket.peer_addr() {
+        match internet(self.options().peer_addr()) {
             // A port that nobody listens on may be the very one the system chose for our end, and TCP then connects the socket to
             // itself. Nobody means that.
-            Ok(peer) if self.socket.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
+            Ok(peer) if internet(self.options().local_addr())? == peer => {
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
             Ok(_) => Ok(ConnectProgress::Connected),
             Err(why) if why.kind() == io::ErrorKind::NotConnected || is_under_way(&why) => {
                 Ok(ConnectProgress::InProgress)
@@ -101,7 +103,7 @@ impl StreamSocket for TcpStream {
     }
 
     fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.take_error()
+        self.options().take_error()
     }
 
     fn recv(&self, scratch: &mut [u8]) -> io::Result<Received> {
@@ -118,7 +120,7 @@ impl StreamSocket for TcpStream {
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
+        self.options().shutdown(Shutdown::Write)
     }
 
     fn reset_on_close(&self) -> io::Result<()> {
@@ -126,11 +128,11 @@ impl StreamSocket for TcpStream {
     }
 
     fn local(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        internet(self.options().local_addr())
     }
 
     fn peer(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        internet(self.options().peer_addr())
     }
 
     fn set_option(&self, option: SocketOption) -> io::Result<()> {
@@ -202,8 +204,10 @@ pub(super) fn check_tcp(socket: &Socket, role: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn into_mio(socket: Socket) -> mio::net::TcpStream {
-    mio::net::TcpStream::from_std(socket.into())
+/// An address of a socket that was made, or looked at, to be one of IPv4 or IPv6.
+fn internet(address: io::Result<SockAddr>) -> io::Result<SocketAddr> {
+    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "neither IPv4 nor IPv6");
+    address?.as_socket().ok_or_else(unknown)
 }
 
 /// Whether a connect goes on. An interrupted one does as well (connect(2)).
@@ -212,9 +216,17 @@ fn is_under_way(why: &io::Error) -> bool {
 }
 
 /// Retries what a signal interrupted, but not for ever: the error is then the caller's to retry.
-#[inline]
+#[inline(always)]
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    for _ in 1..MOST_TRIES {
+    match call() {
+        Err(Errno::INTR) => retry_on(call),
+        answer => answer,
+    }
+}
+
+#[cold]
+fn retry_on<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    for _ in 2..MOST_TRIES {
         match call() {
             Err(Errno::INTR) => {}
             answer => return answer,
@@ -224,14 +236,9 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
 }
 
 /// Many pieces in one call, by writev(2).
-fn write_parts(socket: &mio::net::TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    for _ in 1..MOST_TRIES {
-        match (&*socket).write_vectored(parts) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            answer => return answer,
-        }
-    }
-    (&*socket).write_vectored(parts)
+#[inline(never)]
+fn write_parts(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(retry(|| writev(socket, parts))?)
 }
 
 /// The system counts in seconds and refuses zero, so anything shorter is one.
@@ -274,10 +281,10 @@ fn user_timeout(_socket: &SockRef<'_>) -> io::Result<Option<Duration>> {
 
 /// How many parts one send takes: `IOV_MAX` of Linux, the BSDs and macOS.
 const MOST_PARTS: usize = 1_024;
-/// How often an interrupted call is made.
 /// No SIGPIPE for a peer that is gone, whatever the program does about that signal. (Apple's systems have an option of the socket for it.)
 #[cfg(not(target_vendor = "apple"))]
 const QUIETLY: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const QUIETLY: SendFlags = SendFlags::empty();
+/// How often an interrupted call is made.
 const MOST_TRIES: usize = 8;
