@@ -1,6 +1,7 @@
 //! [`Contestant`]: the servers that are compared, and how each is started.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ pub struct Contestant {
     pub kind: Kind,
     program: PathBuf,
     threads: Threads,
-    /// Whether it is a program of this crate.
-    built: bool,
+    /// Whether it is machine code, not a script.
+    native: bool,
 }
 
 /// How a server is told of its number of threads.
@@ -67,7 +68,7 @@ impl Contestant {
     /// Whether a tool can count what it does. An interpreter below callgrind takes minutes to begin.
     #[must_use]
     pub fn can_be_below(&self, tool: Tool) -> bool {
-        self.built || tool != Tool::Instructions
+        self.native || tool != Tool::Instructions
     }
 
     /// The program and its arguments for a row.
@@ -103,15 +104,15 @@ pub fn roster(binaries: &Path, peers: Option<&Path>) -> io::Result<Vec<Contestan
         kind,
         program: binaries.join(program),
         threads,
-        built: true,
+        native: true,
     });
     let mut found: Vec<Contestant> = built.filter(|it| it.program.is_file()).collect();
     let Some(peers) = peers else { return Ok(found) };
     let mut others = Vec::new();
-    for entry in std::fs::read_dir(peers)? {
+    for entry in fs::read_dir(peers)? {
         let program = entry?.path();
         // Links are followed: a program may be elsewhere.
-        let about = std::fs::metadata(&program)
+        let about = fs::metadata(&program)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.display())))?;
         let executable = about.is_file() && about.permissions().mode() & 0o111 != 0;
         let Some(name) = program.file_stem().filter(|_| executable) else { continue };
@@ -120,14 +121,19 @@ pub fn roster(binaries: &Path, peers: Option<&Path>) -> io::Result<Vec<Contestan
             id: name.clone(),
             label: name,
             kind: Kind::Peer,
+            native: is_native(&program)?,
             program,
             threads: Threads::One,
-            built: false,
         });
     }
     others.sort_by(|one, other| one.id.cmp(&other.id));
     found.extend(others);
     Ok(found)
+}
+
+/// Whether a file is machine code: a script begins with `#!`, or with its first line.
+fn is_native(program: &Path) -> io::Result<bool> {
+    Ok(fs::read(program)?.starts_with(b"\x7fELF"))
 }
 
 /// Those of `roster` that `names` asks for, with bare epoll and its double, which all others are compared with; all of them if `names` is empty.
@@ -156,7 +162,7 @@ mod tests {
             kind,
             program: program.into(),
             threads,
-            built: true,
+            native: true,
         };
         BUILT.iter().map(make).collect()
     }
@@ -185,6 +191,24 @@ mod tests {
         let able: Vec<_> =
             everybody().into_iter().filter(|it| it.can(Row::TwoReactors)).map(|it| it.id).collect();
         assert_eq!(able, ["epoll", "epoll-again", "twistor", "tokio"]);
+    }
+
+    #[test]
+    fn a_program_of_others_is_below_callgrind_if_it_is_machine_code() {
+        let folder = std::env::temp_dir().join(format!("twistor-roster-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let script = folder.join("peer-script");
+        fs::write(&script, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(std::env::current_exe().unwrap(), folder.join("peer-program")).unwrap();
+        // Neither is a server.
+        fs::write(folder.join("notes"), "").unwrap();
+        fs::create_dir_all(folder.join(".python")).unwrap();
+        let found = roster(Path::new("/nowhere"), Some(&folder)).unwrap();
+        let able: Vec<_> = found.iter().map(|it| (&*it.id, it.can_be_below(Tool::Instructions))).collect();
+        assert_eq!(able, [("peer-program", true), ("peer-script", false)]);
+        assert!(found.iter().all(|it| it.can_be_below(Tool::SystemCalls)));
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
