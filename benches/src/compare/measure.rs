@@ -58,10 +58,13 @@ impl Bench {
 
     /// What `tool` counts of a message in `row`: once with as many messages as tell, and once with twice as many.
     pub(super) fn count(&self, contestant: &Contestant, row: Row, tool: Tool) -> anyhow::Result<f64> {
-        let few = row.few();
-        let once = self.count_all(contestant, row, tool, few)?;
-        let twice = self.count_all(contestant, row, tool, 2 * few)?;
-        Ok((twice as f64 - once as f64) / few as f64)
+        let enough = match tool {
+            Tool::SystemCalls => row.few(),
+            Tool::Instructions => row.many(),
+        };
+        let once = self.count_all(contestant, row, tool, enough)?;
+        let twice = self.count_all(contestant, row, tool, 2 * enough)?;
+        Ok((twice as f64 - once as f64) / enough as f64)
     }
 
     fn count_all(&self, contestant: &Contestant, row: Row, tool: Tool, messages: u64) -> anyhow::Result<u64> {
