@@ -12,6 +12,9 @@ const CPU: f64 = 1.03;
 /// System calls a message, as a multiple of bare epoll's.
 const SYSTEM_CALLS: f64 = 1.02;
 
+/// The peer that is no framework: a poller and nothing around it.
+const POLLER: &str = "mio";
+
 /// Resident bytes an idle connection.
 const IDLE: f64 = 256.0;
 
@@ -63,6 +66,11 @@ pub fn aims(outcome: &Outcome) -> Vec<Aim> {
                     let what = format!("system calls at most {SYSTEM_CALLS} of bare epoll's");
                     found.push(judge.beside_the_limit(what, Metric::SystemCalls, SYSTEM_CALLS));
                 }
+                if row.row == Row::Echo64
+                    && row.servers.iter().any(|it| !it.series(Metric::Instructions).is_empty())
+                {
+                    found.push(judge.fewest_instructions());
+                }
             }
             Figure::Memory => {
                 found.push(judge.memory("fresh", Metric::Fresh));
@@ -113,6 +121,20 @@ impl Judge<'_> {
         let figure =
             if behind.is_empty() { format!("{} of {name}", ratio_text(closest)) } else { behind.join(", ") };
         self.aim(what, figure, format!("{allowed:.3}"), percent(spread), met(behind.is_empty()))
+    }
+
+    fn fewest_instructions(&self) -> Aim {
+        let what = "fewer instructions in user mode than any framework".to_owned();
+        let ours = self.row.of(Kind::Ours).and_then(|it| it.median(Metric::Instructions));
+        let frameworks = self.row.servers.iter().filter(|it| it.kind == Kind::Peer && it.label != POLLER);
+        let mut theirs: Vec<(f64, &str)> =
+            frameworks.filter_map(|it| Some((it.median(Metric::Instructions)?, &*it.label))).collect();
+        theirs.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let (Some(ours), Some((least, _))) = (ours, theirs.first()) else { return self.unknown(what) };
+        let nearest: Vec<String> =
+            theirs.iter().take(3).map(|(count, name)| format!("{} of {name}", number(*count))).collect();
+        let figure = format!("{} beside {}", number(ours), nearest.join(", "));
+        self.aim(what, figure, number(*least), "-".to_owned(), met(ours < *least))
     }
 
     fn memory(&self, when: &str, metric: Metric) -> Aim {
@@ -199,6 +221,17 @@ mod tests {
         assert_eq!(cpu(100.0, 102.0, 104.9, 150.0).0, Verdict::Met);
         assert_eq!(cpu(100.0, 98.0, 104.9, 150.0).0, Verdict::Met);
         assert_eq!(cpu(100.0, 102.0, 105.2, 150.0).0, Verdict::Missed);
+    }
+
+    #[test]
+    fn a_framework_with_fewer_instructions_is_named() {
+        for (ours, verdict) in [(99.0, Verdict::Met), (101.0, Verdict::Missed)] {
+            let row = made(Row::Echo64, Metric::Instructions, &[50.0, 50.0, ours, 100.0]);
+            let found = aims(&outcome_of(vec![row], Scale::Full(Duration::from_secs(1))));
+            let aim = found.iter().find(|aim| aim.what.starts_with("fewer instructions")).unwrap();
+            assert_eq!((&aim.verdict, &*aim.allowed), (&verdict, "100"));
+            assert!(aim.figure.ends_with("beside 100 of peer 3"), "{}", aim.figure);
+        }
     }
 
     #[test]
